@@ -1,0 +1,41 @@
+# make book   the rendered book, in _build/html
+# make test   everything that CI checks
+# make notebooks   run the pages again and write their outputs back
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	command -v $$p >/dev/null 2>&1 && \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+READY := .venv/.ready
+export OMP_NUM_THREADS ?= 1
+export KINETO_LOG_LEVEL ?= 6
+
+.PHONY: book test lint notebooks clean
+
+book: $(READY)
+	@$(BIN)/jupyter-book build . -W -n --keep-going --quiet
+	@echo "The book is ready. Open $(CURDIR)/_build/html/index.html"
+
+test: lint
+	$(BIN)/python -m pytest --nbval -n 2 --dist loadscope -q
+	@$(MAKE) --no-print-directory book
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --exclude '*.ipynb' .
+	$(BIN)/codespell nonlocal_tut tests tools book README.md
+
+notebooks: $(READY)
+	$(BIN)/python tools/run_notebooks.py
+
+$(READY): requirements.txt pyproject.toml
+	@$(if $(PYTHON),,echo "This book needs Python 3.11 or newer; none was found. Name one: make PYTHON=/path/to/python3.11" >&2; exit 1)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "This book needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; exit 1; }
+	@echo "Setting up .venv with $(PYTHON): a few minutes, once"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt --editable .
+	@touch $@
+
+clean:
+	rm -rf _build .venv

@@ -1,0 +1,15 @@
+"""What every test process and every notebook kernel it starts should see."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).parent
+
+# Kernels start in book/ and inherit this environment: the module under test is this checkout's.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+# Small kernels on many threads wait for each other; one thread each is faster.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# torch's profiler writes two lines to stderr at each run, which a strict comparison would see.
+os.environ.setdefault("KINETO_LOG_LEVEL", "6")
