@@ -1,0 +1,161 @@
+"""A small book that keeps every rule, and the small edits that break it."""
+
+from contextlib import contextmanager
+
+from book_rules import SET_UP
+from nbformat import v4
+from normal_form import normalise, read, write
+
+ADDRESS = "https://github.com/some-one/a-book"
+NEAR, FAR = "book/01_near.ipynb", "book/02_far.ipynb"
+FILES = {
+    "_config.yml": f"repository:\n  url: {ADDRESS}\n  branch: main\n",
+    "_toc.yml": "root: book/intro\nparts:\n  - chapters:\n      - file: book/01_near\n"
+    "      - file: book/02_far\n  - chapters: [{file: book/claims}]\n",
+    "README.md": f"Read [the pages](book/intro.md) of {ADDRESS}.\n",
+    "CITATION.cff": f"repository-code: {ADDRESS}\n",
+    "pyproject.toml": f'[project.urls]\nRepository = "{ADDRESS}"\n',
+    "book/intro.md": "# Start\nGo to [near](01_near.ipynb#reach) or [out](https://example.org).\n",
+    "book/_part.md": "Included elsewhere, and no page.\n",
+    "book/references.bib": "@article{one, title={One}}\n\n@book{two,\n title={Two}}\n",
+    "book/claims.md": "# Claims\n\n| id | the article says | verdict | where |\n|---|---|---|---|\n"
+    "| A1 | its source | holds | cited, not run: {cite:t}`two` |\n"
+    "| A2 | it is near | holds, with limits | [chapter 1](01_near.ipynb) |\n"
+    "| A4 | it is far | holds | [chapter 1](01_near.ipynb), [chapter 2](02_far.ipynb) |\n",
+}
+
+
+def build(root):
+    """Write the small book below `root`."""
+    for name, text in FILES.items():
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+    (root / NEAR).write_text(write(_chapter(NEAR, "A2", "A4")), encoding="utf-8")
+    (root / FAR).write_text(write(_chapter(FAR, "A4")), encoding="utf-8")
+
+
+def _chapter(page, *claims):
+    colab = f"https://colab.research.google.com/github/some-one/a-book/blob/main/{page}"
+    figure = v4.new_output("display_data", {"image/png": "aGVsbG8=", "text/plain": "<Figure>"})
+    seconds = "# not compared: the seconds differ on each machine\nprint(seconds)"
+    cells = [
+        v4.new_markdown_cell(f"# Look\n[Open in Colab]({colab})"),
+        _code(SET_UP.format(address=ADDRESS), tags=["hide-input"], cellView="form"),
+        v4.new_markdown_cell("It is so {cite}`one`. " + "word " * 1500),
+        _code("draw()", figure, mystnb={"image": {"alt": "A white square, " * 3}}),
+        _code(seconds, v4.new_output("stream", text="3.1\n"), tags=["nbval-ignore-output"]),
+        v4.new_markdown_cell("```{solution-start} reach\n:class: dropdown\n```"),
+        _code("\n".join(f"step({n})" for n in range(12))),
+        v4.new_markdown_cell("```{solution-end}\n```"),
+        *(_code(f"# {claim}\nassert reach == 3", tags=[f"claim-{claim}"]) for claim in claims),
+    ]
+    for number, cell in enumerate((c for c in cells if c.cell_type == "code"), 1):
+        cell.execution_count = number
+    for cell in cells:
+        del cell["id"]  # nbformat's is random; the normal form gives another
+    nb = v4.new_notebook()
+    nb.cells = cells
+    normalise(nb)
+    return nb
+
+
+def _code(source, *outputs, **metadata):
+    return v4.new_code_cell(source, outputs=list(outputs), metadata=metadata)
+
+
+@contextmanager
+def _code_cell(root, page, number):
+    nb = read((root / page).read_text(encoding="utf-8"))
+    yield [cell for cell in nb.cells if cell.cell_type == "code"][number - 1]
+    (root / page).write_text(v4.writes_json(nb) + "\n", encoding="utf-8")
+
+
+def source(number, text, page=NEAR):
+    """An edit: code cell `number` has another source."""
+
+    def edit(root):
+        with _code_cell(root, page, number) as cell:
+            cell.source = text
+
+    return edit
+
+
+def metadata(number, page=NEAR, **changed):
+    """An edit: code cell `number` has other metadata."""
+
+    def edit(root):
+        with _code_cell(root, page, number) as cell:
+            cell.metadata.update(changed)
+
+    return edit
+
+
+def count(number, execution_count):
+    """An edit: code cell `number` has another execution count."""
+
+    def edit(root):
+        with _code_cell(root, NEAR, number) as cell:
+            cell.execution_count = execution_count
+
+    return edit
+
+
+def prints(number, text, stream="stdout"):
+    """An edit: code cell `number` has printed `text`, and nothing else."""
+
+    def edit(root):
+        with _code_cell(root, NEAR, number) as cell:
+            cell.outputs = [v4.new_output("stream", name=stream, text=text)]
+
+    return edit
+
+
+def shows_html(number, html):
+    """An edit: code cell `number` has shown `html`, and nothing else."""
+
+    def edit(root):
+        with _code_cell(root, NEAR, number) as cell:
+            cell.outputs = [v4.new_output("display_data", {"text/html": html})]
+
+    return edit
+
+
+def swap(file, old, new):
+    """An edit: `old` is `new` in the text of `file`."""
+
+    def edit(root):
+        text = (root / file).read_text(encoding="utf-8")
+        assert old in text, "this edit no longer changes anything"
+        (root / file).write_text(text.replace(old, new), encoding="utf-8")
+
+    return edit
+
+
+def add(file, text):
+    """An edit: there is one more file."""
+
+    def edit(root):
+        (root / file).parent.mkdir(exist_ok=True)
+        (root / file).write_text(text, encoding="utf-8")
+
+    return edit
+
+
+def both(first, second):
+    """An edit: one, then another."""
+
+    def edit(root):
+        first(root)
+        second(root)
+
+    return edit
+
+
+def remove(*files):
+    """An edit: some files are gone."""
+
+    def edit(root):
+        for file in files:
+            (root / file).unlink()
+
+    return edit

@@ -1,0 +1,151 @@
+"""For each rule, the edits of the small book that it must report: {rule: [(where, words, edit)]}.
+
+Of the problems that the rule returns, one has to start with `where` and to contain `words`.
+"""
+
+import book_links as links
+import book_rules as rules
+from book_examples import (
+    ADDRESS,
+    FAR,
+    NEAR,
+    add,
+    both,
+    count,
+    metadata,
+    prints,
+    remove,
+    shows_html,
+    source,
+    swap,
+)
+
+
+def near(number):
+    return f"{NEAR}, code cell {number}: "
+
+
+def intro(text):
+    return swap("book/intro.md", "Go to", text)
+
+
+CLAIMS, BIB = "book/claims.md", "book/references.bib"
+SET_UP = rules.SET_UP.format(address=ADDRESS)
+HOME = "https://colab.research.google.com/github/some-one/a-book/blob/main/book/01_near.ipynb"
+COLAB = "https://colab.research.google.com/github/a/b/blob/main/book/9.ipynb"
+MACHINE = ("/home/me/x.py", "/root/x", "/tmp/ipykernel_7/8.py", "/Users/me/x", "/work/x")
+MACHINE += ("C:\\Users\\me", "~/x.py", "lib/site-packages/torch", "0x7f3a5c01d2b0")
+OTHER_HOSTS = (
+    "![a picture](https://example.org/x.svg)",
+    "[![a picture](//example.org/x.svg)](claims.md)",
+    '<img alt="" src="https://example.org/x.png">',
+    '<script src="//example.org/x.js"></script>',
+    '<link rel="stylesheet" href="https://example.org/x.css">',
+    "```{figure} https://example.org/x.png\n```",
+)
+
+BROKEN = {
+    rules.has_a_chapter: [("book/", "no chapter", remove(NEAR, FAR))],
+    rules.executed_in_order: [
+        (near(3), "None, not 3", count(3, None)),
+        (near(2), "7, not 2", count(2, 7)),
+    ],
+    rules.figures_have_alt_text: [
+        (near(2), "alt has 0", metadata(2, mystnb={})),
+        (near(2), "alt has 8", metadata(2, mystnb={"image": {"alt": "A figure" + " " * 40}})),
+    ],
+    rules.set_up_cell_is_the_same: [
+        (f"{FAR}, code cell 1: ", "differs", swap(FAR, "--no-deps ", "")),
+        (NEAR, "0 cells fetch", source(1, "import torch")),
+        (NEAR, "2 cells fetch", source(3, "%pip install x")),
+        (NEAR, "the first", both(source(1, "draw()"), source(2, SET_UP))),
+        (near(1), "hide-input", metadata(1, tags=[])),
+        (near(1), "form", metadata(1, cellView="code")),
+    ],
+    rules.tags_are_known: [
+        (near(4), "'remove-stderr'", metadata(4, tags=["remove-stderr"])),
+        (near(4), "'claim-A17'", metadata(4, tags=["claim-A17"])),
+        (near(4), "NBVAL_", source(4, "x  # NBVAL_SKIP")),
+    ],
+    rules.not_comparing_has_a_reason: [
+        (near(4), "says why", metadata(4, tags=["nbval-skip"])),
+        (near(3), "says why", source(3, "# not compared: it differs\nprint(1)")),
+    ],
+    rules.outputs_are_portable: [
+        (near(4), "stderr", prints(4, "a\n", "stderr")),
+        *((near(4), sight, prints(4, f"see {sight}, ok\n")) for sight in MACHINE),
+        (near(4), "/home/me", prints(4, "file:///home/me")),
+        (near(4), "/home/me", prints(4, "\x1b[34m/home/me\x1b[0m")),
+        (near(4), "/home/me", shows_html(4, "<p>/home/me</p>")),
+    ],
+    rules.notebooks_are_small: [(NEAR, "kB", prints(4, "x" * 400_000))],
+    rules.notebooks_are_normalised: [
+        (f"{NEAR}: code cell 4: ", "'execution'", metadata(4, execution={})),
+        (NEAR, "indentation", swap(NEAR, '\n "nb', '\n\n "nb')),
+    ],
+    rules.visible_code_is_short: [
+        (near(5), "10 lines", source(5, "x\n" * 10)),
+        (near(3), "12 lines", source(3, "x\n\n" * 12)),
+    ],
+    rules.chapters_have_one_length: [
+        (FAR, "8 words", swap(FAR, "word " * 100, "")),
+        (NEAR, "4508 words", swap(NEAR, "word ", "word or two ")),
+    ],
+    links.colab_links_lead_home: [
+        (f"{NEAR}, markdown cell 1: ", "02_", swap(NEAR, "main/book/01", "main/book/02")),
+        (f"{NEAR}, markdown cell 1: ", "dev/", swap(NEAR, "blob/main", "blob/dev")),
+        (NEAR, "0 Colab links", swap(NEAR, "google.com/github", "example.org")),
+        (NEAR, "in the first", both(swap(NEAR, HOME, ""), swap(NEAR, "It is so", HOME))),
+        (NEAR, "2 Colab links", swap(NEAR, "It is so", COLAB)),
+        ("book/intro.md: ", "book/9.ipynb", intro(COLAB)),
+    ],
+    links.pages_and_contents_agree: [
+        ("book/extra.md", "not in _toc.yml", add("book/extra.md", "# Extra\n")),
+        ("_toc.yml: ", "book/03_on", swap("_toc.yml", "02_far", "03_on")),
+    ],
+    links.citations_and_bibliography_agree: [
+        (f"{NEAR}, markdown cell 2: ", "'six'", swap(NEAR, "`one`", "`one, six`")),
+        (BIB, "nothing cites 'new'", swap(BIB, "@book{two", "@misc{new,}\n@book{two")),
+        (BIB, "'two' is there twice", swap(BIB, "@book{two", "@misc{two,}\n@book{two")),
+    ],
+    links.one_repository_address: [
+        (f"{FAR}: ", "other/a-book", swap(FAR, "some-one/a-book/blob", "other/a-book/blob")),
+        ("book/intro.md: ", "x/a-book", intro("https://github.com/x/a-book")),
+        ("book/intro.md: ", "placeholder", intro("github.com/your--account/non-local-tutorial")),
+        ("_config.yml: ", "some--one/a-book", swap("_config.yml", "some-one", "some--one")),
+        ("README.md: ", ADDRESS, swap("README.md", ADDRESS, "it")),
+        ("CITATION.cff: ", ADDRESS, remove("CITATION.cff")),
+        (
+            "pyproject.toml: ",
+            "Home is https://github.com/x/y",
+            swap("pyproject.toml", "urls]", 'urls]\nHome = "https://github.com/x/y"'),
+        ),
+    ],
+    links.claims_are_backed: [
+        (f"{CLAIMS}:6, A2: {NEAR}", "0 cells", metadata(5, tags=[])),
+        (f"{CLAIMS}:6, A2: {NEAR}", "2 cells", metadata(4, tags=["claim-A2"])),
+        (f"{CLAIMS}:7, A4: {FAR}", "0 cells", metadata(5, page=FAR, tags=[])),
+        (f"{FAR}, code cell 2: ", "no row A5", metadata(2, page=FAR, tags=["claim-A5"])),
+        (f"{FAR}, code cell 2: ", "no row A2", metadata(2, page=FAR, tags=["claim-A2"])),
+        (near(5), "asserts nothing", source(5, "print(reach)  # assert reach == 3")),
+        (near(5), "asserts nothing", source(5, "assert True")),
+        (f"{CLAIMS}:6, A2: ", "the verdict", swap(CLAIMS, ", with limits", " more or less")),
+        (f"{CLAIMS}:6, A2: ", "the verdict", swap(CLAIMS, "it is near", "near | not far")),
+        (f"{CLAIMS}:6, A17: ", "an unknown", swap(CLAIMS, "A2 |", "A17 |")),
+        (f"{CLAIMS}:6, A4: ", "repeated", swap(CLAIMS, "A2 |", "A4 |")),
+        (f"{CLAIMS}:5, A1: ", "neither", swap(CLAIMS, "cited, not run", "seen")),
+        (f"{CLAIMS}:5, A1: ", "neither", swap(CLAIMS, "{cite:t}`two`", "its author")),
+        (CLAIMS, "no table", swap(CLAIMS, "verdict", "so?")),
+    ],
+    links.pages_ask_no_other_host: [
+        *(("book/intro.md: ", "//", intro(sight)) for sight in OTHER_HOSTS),
+        *((near(4), "//", shows_html(4, sight)) for sight in OTHER_HOSTS if "<" in sight),
+        (near(4), "//", shows_html(4, '<script>import x from "https://x.org"</script>')),
+        ("book/_static/x.css: ", "url(", add("book/_static/x.css", "p {src: url(//x.org/a)}")),
+    ],
+    links.internal_links_lead_somewhere: [
+        ("book/intro.md: ", "1_near.ipynb", swap("book/intro.md", "01_near", "1_near")),
+        ("README.md: ", "intro.md", swap("README.md", "book/intro", "intro")),
+        (f"{NEAR}, markdown cell 2: ", "b.md", swap(NEAR, "It is so", "[a](b.md)")),
+    ],
+}

@@ -1,0 +1,113 @@
+"""Each chapter runs as on Colab: alone in an empty folder, in an environment without the module.
+
+The set-up cell is the page's own. Git is told that the repository's address is a snapshot of this
+working tree, so it installs what is here; the rest of the environment is linked, not downloaded.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from nbformat import v4
+from normal_form import output_text, read
+from run_notebooks import ROOT, execute
+from set_repository import present_address
+
+CHAPTERS = sorted(ROOT.glob("book/[0-9]*.ipynb"))
+WHERE = """\
+import json, nonlocal_tut, numpy, torch
+print(json.dumps({m.__name__: m.__file__ for m in (nonlocal_tut, numpy, torch)}))"""
+
+
+def git(folder, *arguments):
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    author = ("-c", "user.name=Nobody", "-c", "user.email=nobody@example.org")
+    command = ["git", *author, *arguments]
+    return subprocess.run(command, cwd=folder, env=env, check=True, capture_output=True).stdout
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory):
+    """A repository whose one commit is this working tree, ignored files aside."""
+    folder = tmp_path_factory.mktemp("snapshot")
+    for name in git(ROOT, "ls-files", "-co", "--exclude-standard", "-z").decode().split("\0"):
+        if name and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "add", "--all", "--force")
+    git(folder, "commit", "--quiet", "--no-gpg-sign", "--no-verify", "--message=snapshot")
+    return folder
+
+
+@pytest.fixture
+def linked(tmp_path):
+    """A folder with links to all that is installed here, but for the module.
+
+    It is outside the new environment, so that pip takes nothing in it for its own to replace:
+    a set-up cell that asks for too much cannot reach through a link into this environment.
+    """
+    folder = tmp_path / "linked"
+    folder.mkdir()
+    for here in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+        for entry in Path(here).iterdir():
+            if "nonlocal_tut" not in entry.name and entry.name != "__pycache__":
+                (folder / entry.name).symlink_to(entry)
+    return folder
+
+
+@pytest.fixture
+def environment(tmp_path, linked):
+    """A new environment that sees the linked packages."""
+    folder = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    (packages(folder) / "linked.pth").write_text(f"{linked}\n")
+    return folder
+
+
+def packages(environment):
+    return Path(sysconfig.get_path("purelib", "venv", {"base": environment}))
+
+
+def test_there_are_chapters():
+    assert CHAPTERS
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.stem)
+def test_a_chapter_runs_alone(chapter, snapshot, linked, environment, tmp_path):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    shutil.copy(chapter, folder)
+    python, own = environment / "bin" / "python", packages(environment)
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "PYTHON"))}
+    env |= {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{snapshot.as_uri()}.insteadOf",
+        "GIT_CONFIG_VALUE_0": present_address(ROOT),
+    }
+    find = [python, "-c", "from importlib.util import find_spec; print(find_spec('nonlocal_tut'))"]
+    assert subprocess.check_output(find, cwd=folder, env=env, text=True) == "None\n"
+
+    nb = read((folder / chapter.name).read_text(encoding="utf-8"))
+    nb.cells.append(v4.new_code_cell(WHERE))
+    set_up = next(cell for cell in nb.cells if cell.cell_type == "code")
+    try:
+        execute(nb, folder, python=python, env=env)
+    finally:
+        print("The set-up cell said:", *map(output_text, set_up.outputs))
+
+    assert json.loads(nb.cells[-1].outputs[0].text) == {
+        "nonlocal_tut": str(own / "nonlocal_tut" / "__init__.py"),
+        "numpy": str(linked / "numpy" / "__init__.py"),
+        "torch": str(linked / "torch" / "__init__.py"),
+    }
+    installed = {entry.name.split("-")[0] for entry in own.iterdir()}
+    assert installed == {"linked.pth", "nonlocal_tut"}
+    (origin,) = own.glob("nonlocal_tut-*.dist-info/direct_url.json")
+    commit = git(snapshot, "rev-parse", "HEAD").decode().strip()
+    assert json.loads(origin.read_text())["vcs_info"]["commit_id"] == commit
