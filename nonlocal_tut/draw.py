@@ -115,12 +115,15 @@ def lines(
     _, ax = plt.subplots()
     greys = iter(plt.get_cmap("cividis")(np.linspace(0.1, 0.65, max(len(curves), 2))))
     styles = zip("osD^vP*X", ["-", "--", "-.", ":"] * 2, strict=True)
+    edges = 0
     for (name, (xs, ys)), (marker, dash) in zip(curves.items(), styles, strict=False):
         color = OUTPUT if name == emphasis else next(greys)
         ax.plot(xs, ys, dash, marker=marker, color=color)
         edge = None if "y" in log else _cliff_edge(np.asarray(ys))
         last = (len(xs) - 1, (7, 0), "left")
-        index, offset, side = last if edge is None else (edge, (6, 11), "right")
+        above = 11 * (1 + edges % 2)  # neighbors' names at two heights, side by side
+        index, offset, side = last if edge is None else (edge, (6, above), "right")
+        edges += edge is not None
         place = {"xy": (xs[index], ys[index]), "xytext": offset, "textcoords": "offset points"}
         ax.annotate(name, **place, ha=side, va="center", color=color, clip_on=False)
     if level:

@@ -611,6 +611,17 @@ def test_an_output_in_the_padding_sees_nothing_and_is_no_neighbor_to_measure_by(
     assert rf.measured(pad, (1, 1)) == rf.ReceptiveField(1, None, None)
 
 
+def test_a_neighbor_that_sees_nothing_is_no_measure_of_the_stride():
+    hole = torch.tensor([1.0, 1, 0, 1, 1, 1, 1])
+    assert rf.measured(lambda x: x * hole, (1, 7)) == rf.ReceptiveField(1, None, None)
+
+
+def test_biases_that_keep_a_relu_shut_are_outweighed():
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU())
+    nn.init.constant_(net[0].bias, -1000.0)
+    assert rf.measured(net, (1, 9, 9)) == rf.ReceptiveField(3, 1, 0)
+
+
 class Unnormalized(nn.Module):
     """x + gamma · Σ exp(x_i·x_j) x_j: overflows for large x, and NaN is no sign of being seen."""
 
@@ -634,6 +645,16 @@ def test_a_net_with_dice_of_its_own_repeats_and_leaves_the_random_state():
     first = rf.measured(noisy, (1, 15, 15))
     assert torch.equal(torch.get_rng_state(), state)
     assert first == rf.ReceptiveField(3, 3, 0)
+
+
+def test_every_call_draws_the_same_inputs():
+    shown = []
+    for _ in range(2):
+        rf.measured(lambda x: shown.append(x.detach()) or x, (1, 5))
+        torch.rand(1)
+    half = len(shown) // 2
+    assert all(map(torch.equal, shown[:half], shown[half:]))
+    assert not torch.equal(shown[1], shown[2])
 
 
 def test_callables_and_outputs_without_positions():

@@ -97,8 +97,9 @@ def _read(traced: fx.GraphModule, node: fx.Node) -> tuple[str, tuple | None]:
         if node.target in CONCATENATIONS and _concatenation(*node.args, **node.kwargs) == 1:
             return name, None
     raise ValueError(
-        f"{name} has no formula here: theoretical() reads convolutions, pools, pointwise layers, "
-        "and sums, products and concatenations (dim=1) of branches; measured() needs no formula"
+        f"{name} has no formula here: theoretical() reads torch.nn's convolutions and pools, "
+        "pointwise layers, and sums, products and concatenations (dim=1) of branches; measured() "
+        "works without a formula"
     )
 
 
@@ -138,5 +139,5 @@ def _trace(module: nn.Module) -> fx.GraphModule:
         kind = type(module).__name__
         raise ValueError(
             f"torch.fx cannot trace {kind} ({type(error).__name__}: {error}); "
-            "measured() needs no trace"
+            "measured() works without a formula"
         ) from error
