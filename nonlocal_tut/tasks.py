@@ -89,9 +89,16 @@ class Trained:
 
 
 def answers(model: nn.Module, examples: Examples) -> Tensor:
-    """The net's logits where it is asked: (B, COLORS, H, W) read at the marker -> (B, COLORS)."""
-    logits = model(examples.maps).flatten(2)  # (B, COLORS, N)
-    return logits[torch.arange(len(logits), device=logits.device), :, examples.marker]
+    """The net's logits where it is asked: (B, COLORS, H, W) read at the marker -> (B, COLORS).
+
+    Raises ValueError if the net's logits have another shape. See chapter 1.
+    """
+    logits = model(examples.maps)
+    wanted = (len(examples.maps), COLORS, *examples.maps.shape[2:])
+    if logits.shape != wanted:
+        raise ValueError(f"the net's logits must be {wanted}, they are {tuple(logits.shape)}")
+    row = torch.arange(len(logits), device=logits.device)
+    return logits.flatten(2)[row, :, examples.marker]
 
 
 def train(
@@ -108,29 +115,28 @@ def train(
 
     build: () -> module that maps (B, COLORS + 1, side, side) -> (B, COLORS, side, side) logits;
     steps: of AdamW, each on a fresh batch; label: the net's name, which starts a line of dots that
-    shows progress, one a tenth of the way. The global random state stays as it was. A GPU is used
-    if there is one.
+    shows progress, one a tenth of the way. The net is left in eval mode, and the global random
+    state as it was. A GPU is used if there is one.
 
     Raises ValueError if the logits have another shape. See chapter 1, "Where does each net fall
     off?".
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     data = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = build().to(device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate)
     losses = []
     print(label, end=" ", flush=True)
-    for step in range(steps):
-        examples = _to(remote_copy(batch, side, generator=data), device)
-        loss = F.cross_entropy(_checked(model, examples), examples.color)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-        if (step + 1) * 10 // steps > step * 10 // steps:
-            print("·", end="", flush=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)  # for the first weights, and for dropout
+        model = build().to(device).train()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate)
+        for step in range(steps):
+            examples = _to(remote_copy(batch, side, generator=data), device)
+            loss = F.cross_entropy(answers(model, examples), examples.color)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+            print("·" * (10 * (step + 1) // steps - 10 * step // steps), end="", flush=True)
     print(" trained", flush=True)
     return Trained(label, model, losses, _test(model, side, device))
 
@@ -138,6 +144,7 @@ def train(
 @torch.no_grad()
 def _test(model: nn.Module, side: int, device: str, count: int = 256) -> dict[int, float]:
     """Accuracy at each distance on `count` examples that no training seed draws."""
+    model.eval()
     held_out = torch.Generator().manual_seed(2**31)
     accuracy = {}
     for distance in range(1, side):
@@ -145,15 +152,6 @@ def _test(model: nn.Module, side: int, device: str, count: int = 256) -> dict[in
         right = answers(model, examples).argmax(1) == examples.color  # (count,)
         accuracy[distance] = right.float().mean().item()
     return accuracy
-
-
-def _checked(model: nn.Module, examples: Examples) -> Tensor:
-    logits = answers(model, examples)
-    if logits.shape[1:] != (COLORS,):
-        raise ValueError(
-            f"build must make a net with {COLORS} logits a position, got {logits.shape[1]}"
-        )
-    return logits
 
 
 def _to(examples: Examples, device: str) -> Examples:

@@ -1,0 +1,39 @@
+"""Answers to the exercises, checked at once: ○ not attempted yet, ✗ with a hint, ✓.
+
+One file a chapter; an exercise is a function from the reader's answer to a hint, "" if it is right.
+"""
+
+from typing import Any
+
+from nonlocal_tut.check import chapter1, chapter2, chapter3
+
+CHAPTERS = (chapter1, chapter2, chapter3)
+FUNCTIONS = {number: hint for chapter in CHAPTERS for number, hint in chapter.FUNCTIONS.items()}
+VALUES = {number: hint for chapter in CHAPTERS for number, hint in chapter.VALUES.items()}
+EXERCISES = dict(sorted((VALUES | FUNCTIONS).items()))
+
+
+def check(exercise: str, answer: Any) -> None:
+    """Print whether an exercise's answer is right, with a hint if it is not.
+
+    exercise: its number on the page, as "1.2"; answer: a value or a function, as the exercise asks.
+    None, or a function that raises NotImplementedError, counts as not attempted yet; any other
+    error in the reader's function is the reader's to see.
+
+    Raises ValueError for an exercise that does not exist.
+    """
+    if exercise not in EXERCISES:
+        raise ValueError(f"exercise must be one of {', '.join(EXERCISES)}, got {exercise!r}")
+    if answer is not None and exercise in FUNCTIONS and not callable(answer):
+        print(f"✗ {exercise} not yet: a function is asked for, not {answer!r}.")
+        return
+    try:
+        hint = None if answer is None else EXERCISES[exercise](answer)
+    except NotImplementedError:
+        hint = None
+    if hint is None:
+        print(f"○ {exercise} not attempted yet")
+    elif hint:
+        print(f"✗ {exercise} not yet: {hint}")
+    else:
+        print(f"✓ {exercise} right")

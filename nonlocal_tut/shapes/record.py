@@ -1,0 +1,146 @@
+"""The run on the meta device: each torch call that the target makes is written down."""
+
+import copy
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves, tree_map_only
+
+from nonlocal_tut.shapes.costs import CONVOLUTIONS, multiply_adds
+from nonlocal_tut.shapes.failure import sentence
+from nonlocal_tut.shapes.names import Shape, Table, choose, name_table, named, read
+from nonlocal_tut.shapes.rows import Ledger, Row
+
+
+def ledger(target: nn.Module | Callable[..., Any], *inputs: Tensor | str) -> Ledger:
+    """Run a module or function on the meta device: (operation, named shapes in, named shape out).
+
+    An input is a tensor, with its own sizes, whose sides are called (B, C, N), (B, C, H, W) or
+    (B, C, T, H, W); or a string of names, "B C H W". A name has one size in all inputs: the one
+    written, "C=64", or one chosen here. C of a module is what its first layer with `in_channels`,
+    `in_features` or `num_features` says.
+
+    N is the product of T, H and W; other products are written side by side, BT or HW. Once
+    something is pooled there are H/2, W/2 and N/4; and C/2, C/4, C/8, C/16, 2C and 3C (for d
+    likewise), which count beside other names only if a weight has that width. Where several names
+    fit, the row shows all, "H|W"; where none fits, the number. A name says how long a side is, not
+    where it came from. A layer's vectors (biases, scales, statistics) are left out, and so is
+    arithmetic on single numbers.
+
+    Nothing is allocated. A module runs as a copy without numbers and stays as it was. A tensor that
+    a function captures takes part as its shape; a module that it captures runs itself, so give the
+    module where its forward assigns to self.
+    Raises ValueError for an input of another kind, for a name with two sizes, and for an
+    operation that cannot take its shapes, which it names. See chapter 2.
+    """
+    if not callable(target):
+        raise ValueError(f"ledger runs a module or a function, not {target!r}")
+    if not inputs:
+        raise ValueError('ledger needs the inputs, too: tensors or names, for example "B C H W"')
+    sides, fixed = read(inputs)
+    names = list(dict.fromkeys(itertools.chain(*sides)))
+    run, widths = target, set()
+    if isinstance(target, nn.Module):
+        run = _without_numbers(target)
+        widths = {size for weight in target.parameters() for size in weight.shape}
+        if "C" in names and (channels := _channels(target)):
+            fixed.setdefault("C", channels)
+    sizes = choose(names, fixed, widths)
+    tensors = [
+        _meta(given)
+        if isinstance(given, Tensor)
+        else torch.empty([sizes[name] for name in side], device="meta")
+        for given, side in zip(inputs, sides, strict=True)
+    ]
+    recorder = _Recorder(sizes, widths)
+    try:
+        with torch.device("meta"), recorder:  # what the target itself creates is on meta, too
+            run(*tensors)
+    except Exception as error:
+        name, met = getattr(target, "__name__", type(target).__name__), _shapes(tensors)
+        if recorder.failed and recorder.failed[0] is error:  # not one that the target has caught
+            _, name, met = recorder.failed
+        said = sentence(error, name, met, recorder.ledger(), recorder.table())
+        raise ValueError(said) from error
+    return recorder.ledger()
+
+
+class _Recorder(TorchFunctionMode):
+    """Writes down each torch call that the target makes, and none that torch makes inside one."""
+
+    def __init__(self, sizes: dict[str, int], widths: set[int]) -> None:
+        super().__init__()
+        self.sizes, self.widths = sizes, widths
+        self.calls: list[tuple[str, list[Shape], list[Shape], int | None]] = []
+        self.failed: tuple[Exception, str, list[Shape]] | None = None
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        args, kwargs = tree_map_only(Tensor, self._brought, (args, kwargs or {}))
+        operation, operands = _operation(func), _shapes((args, kwargs))
+        shown = operands
+        if operation in (*CONVOLUTIONS, "linear") or operation.endswith("_norm"):
+            shown = operands[:1] + [shape for shape in operands[1:] if len(shape) > 1]
+        try:
+            out = func(*args, **kwargs)
+        except Exception as error:
+            self.failed = error, operation, shown
+            raise
+        results = _shapes(out)
+        if results and any(operands + results):  # not BatchNorm's counter, nor a size that is asked
+            cost = multiply_adds(operation, args, operands, results[0])
+            self.calls.append((operation, shown, results, cost))
+        return out
+
+    def _brought(self, tensor: Tensor) -> Tensor:
+        if not tensor.is_meta:  # the target has brought it along: a weight, most likely
+            self.widths.update(tensor.shape)
+        return _meta(tensor)
+
+    def table(self) -> Table:
+        pooled = any("pool" in operation for operation, *_ in self.calls)
+        return name_table(self.sizes, pooled, self.widths)
+
+    def ledger(self) -> Ledger:
+        table, rows = self.table(), []
+        for operation, shown, results, cost in self.calls:
+            inputs = tuple(named(shape, table) for shape in shown)
+            row = Row(operation, inputs, ", ".join(named(shape, table) for shape in results))
+            row.input_shapes, row.output_shapes = tuple(shown), tuple(results)
+            row.multiply_adds = cost
+            rows.append(row)
+        book = Ledger(rows)
+        book.sizes = self.sizes
+        return book
+
+
+def _operation(func: Callable[..., Any]) -> str:
+    name = getattr(func, "__name__", str(func))
+    if name == "__get__":  # x.T and x.mT are properties
+        name = func.__self__.__name__
+    swapped = {"__rsub__": "sub", "__rdiv__": "div", "__rpow__": "pow"}  # 1 - x, 1 / x, 2**x
+    return swapped.get(name, name.strip("_") if name.startswith("__") else name)
+
+
+def _meta(tensor: Tensor) -> Tensor:
+    return tensor if tensor.is_meta else tensor.detach().to("meta")
+
+
+def _shapes(tree: Any) -> list[Shape]:
+    return [tuple(leaf.shape) for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
+
+
+def _without_numbers(module: nn.Module) -> nn.Module:
+    # A copy, because torch.func.functional_call would keep what a forward assigns to self.
+    plain = (value for part in module.modules() for value in vars(part).values())
+    held = [*module.parameters(), *module.buffers(), *(v for v in plain if isinstance(v, Tensor))]
+    return copy.deepcopy(module, {id(tensor): _meta(tensor) for tensor in held})
+
+
+def _channels(module: nn.Module) -> int | None:
+    wanted = ("in_channels", "in_features", "num_features")
+    found = (getattr(part, name, None) for part in module.modules() for name in wanted)
+    return next((size for size in found if isinstance(size, int)), None)

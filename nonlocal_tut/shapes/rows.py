@@ -1,0 +1,60 @@
+"""What the reader gets: a row for each operation, and the rows together as a table."""
+
+import re
+from typing import NamedTuple
+
+from nonlocal_tut.shapes.names import Shape, legend
+
+
+class _Names(NamedTuple):
+    operation: str
+    inputs: tuple[str, ...]
+    output: str
+
+
+class Row(_Names):
+    """One operation: its name, the named shapes that meet in it, the named shape that leaves it.
+
+    `input_shapes` and `output_shapes` are those shapes in numbers; `multiply_adds` is the cost of
+    a product, an integer, by its formula, and None for anything else. See chapter 2.
+    """
+
+    input_shapes: tuple[Shape, ...]
+    output_shapes: tuple[Shape, ...]
+    multiply_adds: int | None
+
+    def __str__(self) -> str:
+        return f"{self.operation} {' · '.join(self.inputs)} → {self.output}".replace("  ", " ")
+
+
+class Ledger(tuple[Row, ...]):
+    """The rows in the order in which they ran, printed as a table; `sizes` has the base names.
+
+    See chapter 2, "What does each bmm multiply?".
+    """
+
+    sizes: dict[str, int]
+
+    @property
+    def ambiguous(self) -> tuple[str, ...]:
+        """Each name in the rows that is several, such as "H|W" on a square map; empty if none."""
+        text = " ".join(f"{' '.join(row.inputs)} {row.output}" for row in self)
+        return tuple(dict.fromkeys(re.findall(r"[^×, ]+\|[^×, ]+", text)))
+
+    @property
+    def multiply_adds(self) -> int:
+        """The sum of the rows' multiply-adds, half of what torch's FlopCounterMode calls flops."""
+        return sum(row.multiply_adds or 0 for row in self)
+
+    def __str__(self) -> str:
+        inputs = [" · ".join(row.inputs) for row in self]
+        first = max((len(row.operation) for row in self), default=0)
+        second = max(map(len, inputs), default=0)
+        lines = [legend(self.sizes)]
+        for row, given in zip(self, inputs, strict=True):
+            lines.append(f"{row.operation:{first}}  {given:{second}} → {row.output}")
+        if self.ambiguous:
+            lines.append(f"ambiguous, because sizes are equal: {', '.join(self.ambiguous)}")
+        return "\n".join(lines)
+
+    __repr__ = __str__

@@ -1,0 +1,236 @@
+"""Every exercise: right answers, the plausible wrong ones and the hint that each of them earns."""
+
+import sys
+
+import pytest
+import torch
+
+from nonlocal_tut import NonLocalBlock
+from nonlocal_tut.check import EXERCISES, check
+
+
+def reach_by_counting(layers):
+    """1.2 without a formula: the set of input positions under one output position."""
+    places = {0}
+    for kernel, stride in reversed(layers):
+        places = {stride * place + tap for place in places for tap in range(kernel)}
+    return len(places)
+
+
+def dilated(*dilations):
+    return [(3, 1, dilation, dilation) for dilation in dilations]
+
+
+def attend(query, key, value):
+    """2.2 position by position: (B, N, d), (B, N, d), (B, N, c) -> (B, N, c)."""
+    out = torch.zeros_like(value)
+    for b, i in torch.cartesian_prod(*map(torch.arange, value.shape[:2])).tolist():
+        weight = torch.stack([query[b, i] @ other for other in key[b]]).softmax(0)  # (N,)
+        out[b, i] = sum(w * v for w, v in zip(weight, value[b], strict=True))
+    return out
+
+
+def with_columns(test):
+    """2.3 for an attention on (B, d, N): `test` gets the inputs, the result and the right one."""
+
+    def accepts(attention):
+        luck = torch.Generator().manual_seed(1)
+        query, key, value = (torch.randn(2, d, 6, generator=luck) for d in (3, 3, 4))
+        right = attend(query.mT, key.mT, value.mT).mT
+        return test(attention(query, key, value), value, right)
+
+    return accepts
+
+
+def is_constant_kept(attention):
+    ones = torch.ones(2, 4, 6)
+    return torch.allclose(attention(torch.rand(2, 3, 6), torch.rand(2, 3, 6), ones), ones)
+
+
+compares = with_columns(lambda out, value, right: torch.allclose(out, right, atol=1e-5))
+
+
+def pooled_map(**switches):
+    block = NonLocalBlock(64, **switches)
+    return block(torch.zeros(2, 64, 14, 14), return_attention=True)[1].shape
+
+
+def scaled(*names, power=1.0):
+    """3.2: these entries times scale ** power."""
+    return lambda state, scale: {
+        name: t * scale**power if name in names else t for name, t in state.items()
+    }
+
+
+THETA, PHI = ("theta.weight", "theta.bias"), ("phi.weight", "phi.bias")
+
+
+def split(theta, phi, w_f):
+    """3.3: a column of the queries' part plus a row of the keys' part."""
+    of_theta, of_phi = w_f.chunk(2)
+    return ((theta @ of_theta)[:, :, None] + (phi @ of_phi)[:, None, :]).relu()  # (B, N, N)
+
+
+def paired(theta, phi, w_f):
+    n = theta.shape[1]
+    rows, columns = theta[:, :, None].expand(-1, -1, n, -1), phi[:, None].expand(-1, n, -1, -1)
+    return (torch.cat([rows, columns], -1) @ w_f).relu()
+
+
+RIGHT = [
+    ("1.1", 55),
+    ("1.2", reach_by_counting),
+    ("1.3", dilated(1, 2, 4, 8, 16)),
+    ("1.3", dilated(16, 8, 4, 2, 1)),
+    ("1.3", dilated(1, 3, 9, 27)),
+    ("2.1", 4 * (8 * 7 * 7) ** 2),
+    ("2.2", attend),
+    ("2.3", compares),
+    ("3.1", pooled_map(subsample="after")),
+    ("3.1", [2, 196, 49]),
+    ("3.2", scaled(*THETA)),
+    ("3.2", scaled(*PHI)),
+    ("3.2", scaled(*THETA, *PHI, power=0.5)),
+    ("3.2", scaled("phi.weight")),  # phi's bias adds theta·b to a whole row: softmax drops it
+    ("3.3", split),
+]
+
+WRONG = [
+    ("1.1", 56, "count steps, not positions"),
+    ("1.1", 27, "enough for the center"),
+    ("1.1", 28, "enough for the center"),
+    ("1.1", 54, "54 layers see 54 positions away"),
+    ("1.1", 0, "0 layers see 0"),
+    ("1.1", -4, "the far corner is 55 away"),
+    ("1.1", sys.maxsize, "the far corner is 55 away"),
+    ("1.1", 55.0, "a whole number of layers is asked for, not 55.0"),
+    ("1.1", "55", "a whole number of layers is asked for, not '55'"),
+    ("1.2", lambda layers: 1, "for [(3, 1)] you say 1"),
+    ("1.2", lambda layers: 3 * len(layers), "for [(3, 1), (3, 1), (3, 1), (3, 1)] you say 12"),
+    ("1.2", lambda layers: 1 + 2 * len(layers), "for [(5, 1), (3, 1)] you say 5"),
+    ("1.2", lambda layers: 1 + sum(k - 1 for k, _ in layers), "two steps on its input"),
+    ("1.2", lambda layers: reach_by_counting(layers[::-1]), "two steps on its input"),
+    ("1.2", lambda layers: None, "you say None"),
+    ("1.2", lambda layers: str(reach_by_counting(layers)), "you say '3'"),
+    ("1.3", dilated(1, 1, 1, 1, 1), "this sees 11 positions; 63 are asked for"),
+    ("1.3", dilated(1, 2, 4, 8), "this sees 31 positions"),
+    ("1.3", dilated(1, 2, 4, 8, 16, 32), "at most five layers"),
+    ("1.3", [(3, 2, 1, 1)] * 5, "at most five layers, each with kernel 3 and stride 1"),
+    ("1.3", [(63, 1, 31, 1)], "at most five layers, each with kernel 3"),
+    ("1.3", [(3, 1, 1, d) for d in (1, 2, 4, 8, 16)], "padding equals dilation"),
+    ("1.3", dilated(31), "60 positions inside are never looked at"),
+    ("1.3", dilated(16, 16, 16, 16, 16), "150 positions inside are never looked at"),
+    ("1.3", [(3, 1, 1), (3, 1, 31, 31)], "kernel"),  # one row is short of a dilation
+    ("1.3", [], "kernel"),
+    ("2.1", 392**2, "one clip; the batch has four"),
+    ("2.1", 4 * 49**2, "across frames too"),
+    ("2.1", 4 * 8 * 49**2, "one map a frame"),
+    ("2.1", 4 * 32 * 392**2, "channels are summed away"),
+    ("2.1", 392, "How many positions are there?"),
+    ("2.2", lambda q, k, v: attend(q, k, v).mT, "should have shape (2, 5, 4), yours has (2, 4, 5)"),
+    ("2.2", lambda q, k, v: (q @ k.mT).softmax(-2) @ v, "Over which side does softmax run?"),
+    ("2.2", lambda q, k, v: (q @ k.mT).softmax(0) @ v, "Over which side does softmax run?"),
+    ("2.2", lambda q, k, v: q @ k.mT @ v, "Over which side does softmax run?"),
+    ("2.2", lambda q, k, v: attend(k, q, v), "not the ones of the definition"),
+    ("2.2", lambda q, k, v: attend(q / 3**0.5, k, v), "not the ones of the definition"),
+    ("2.2", lambda q, k, v: v, "not the ones of the definition"),
+    ("2.2", lambda q, k, v: None, "None"),
+    ("2.3", lambda attention: True, "softmax over queries, softmax over the batch"),
+    ("2.3", with_columns(lambda out, value, _: out.shape == value.shape), "softmax over both"),
+    ("2.3", is_constant_kept, "lets through: reshape, not permute, query and key swapped."),
+    ("2.3", lambda attention: False, "does not accept the right one"),
+    ("2.3", lambda attention: None, "should return True"),
+    ("3.1", pooled_map(), "the map without the pool"),
+    ("3.1", (2, 49, 49), "queries are not pooled"),
+    ("3.1", (2, 49, 196), "rows are queries, columns are keys"),
+    ("3.1", (196, 49), "and the batch?"),
+    ("3.1", (2, 14, 7), "Which of queries and keys does the pool touch?"),
+    ("3.1", 9604, "a shape is asked for"),
+    ("3.2", scaled("theta.weight"), "a weight and a bias"),
+    ("3.2", scaled(*THETA, *PHI), "scaled twice"),
+    ("3.2", scaled(), "you changed nothing"),
+    ("3.2", scaled("w_z.weight"), "you changed w_z.weight"),
+    ("3.2", lambda state, scale: None, "does not load"),
+    ("3.2", lambda state, scale: {"theta.weight": state["theta.weight"]}, "phi.weight"),
+    ("3.2", lambda state, scale: state | {"scale": torch.tensor(scale)}, '"scale"'),
+    ("3.3", lambda *given: split(*given)[0], "should have shape (2, 9, 9), yours are (9, 9)"),
+    ("3.3", lambda *given: split(*given).mT, "rows are queries, columns are keys"),
+    ("3.3", lambda t, p, w: (t @ w[:4])[:, :, None] + (p @ w[4:])[:, None], "ReLU"),
+    ("3.3", paired, "a tensor of 1296 entries was made; the map has 162"),
+    ("3.3", lambda *given: None, "None"),
+]
+FUNCTIONS = {exercise for exercise, answer in RIGHT if callable(answer)}
+SILLY = ["fifty-five", 5.5, [], [[1]], {}, torch.tensor([2.0, 3.0])]
+
+
+def named(rows):
+    return [pytest.param(*row, id=f"{row[0]}-{n}") for n, row in enumerate(rows)]
+
+
+def test_every_exercise_has_right_and_wrong_answers_here():
+    assert {row[0] for row in RIGHT} == {row[0] for row in WRONG} == set(EXERCISES)
+
+
+@pytest.mark.parametrize(("exercise", "answer"), named(RIGHT))
+def test_a_right_answer_is_right(exercise, answer, capsys):
+    assert check(exercise, answer) is None
+    assert capsys.readouterr().out == f"✓ {exercise} right\n"
+
+
+@pytest.mark.parametrize(("exercise", "answer", "phrase"), named(WRONG))
+def test_a_wrong_answer_earns_its_hint(exercise, answer, phrase, capsys):
+    check(exercise, answer)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"✗ {exercise} not yet: ")
+    assert phrase in line
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_none_is_not_attempted_yet(exercise, capsys):
+    check(exercise, None)
+    assert capsys.readouterr().out == f"○ {exercise} not attempted yet\n"
+
+
+@pytest.mark.parametrize("exercise", sorted(FUNCTIONS))
+def test_a_stub_is_not_attempted_yet(exercise, capsys):
+    def stub(*given):
+        raise NotImplementedError
+
+    check(exercise, stub)
+    assert capsys.readouterr().out == f"○ {exercise} not attempted yet\n"
+
+
+@pytest.mark.parametrize("exercise", sorted(FUNCTIONS))
+def test_an_error_in_the_readers_function_stays_the_readers_to_see(exercise, capsys):
+    """Its traceback ends in the line that is wrong; no hint could say more."""
+
+    def broken(*given):
+        return 1 / 0
+
+    with pytest.raises(ZeroDivisionError) as raised:
+        check(exercise, broken)
+    assert raised.traceback[-1].name == "broken"
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_an_answer_of_a_silly_type_earns_a_hint_not_a_traceback(exercise, capsys):
+    for answer in SILLY:
+        check(exercise, answer)
+        (line,) = capsys.readouterr().out.splitlines()
+        assert line.startswith(f"✗ {exercise} not yet: ")
+        assert "a function is asked for" in line or exercise not in FUNCTIONS
+
+
+@pytest.mark.parametrize("exercise", ["0.1", "1", "", 1.1, None])
+def test_an_exercise_that_does_not_exist_is_an_error(exercise):
+    with pytest.raises(ValueError, match="exercise must be one of 1.1, 1.2") as raised:
+        check(exercise, 55)
+    assert repr(exercise) in str(raised.value)
+
+
+@pytest.mark.parametrize(("exercise", "answer"), named(RIGHT))
+def test_checking_leaves_the_global_random_state_as_it_was(exercise, answer):
+    before = torch.get_rng_state()
+    check(exercise, answer)
+    assert torch.equal(torch.get_rng_state(), before)
