@@ -1,5 +1,6 @@
 # make book   the rendered book, in _build/html
 # make test   everything that CI checks
+# make peers  our block against other people's packages, which it installs first
 # make notebooks   run the pages again and write their outputs back
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -10,7 +11,7 @@ READY := .venv/.ready
 export OMP_NUM_THREADS ?= 1
 export KINETO_LOG_LEVEL ?= 6
 
-.PHONY: book test lint notebooks clean
+.PHONY: book test lint peers notebooks clean
 
 book: $(READY)
 	@$(BIN)/jupyter-book build . -W -n --keep-going --quiet
@@ -24,6 +25,10 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --exclude '*.ipynb' .
 	$(BIN)/codespell nonlocal_tut tests tools book README.md
+
+peers: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-peers.txt
+	REQUIRE_PEERS=1 $(BIN)/python -m pytest -q tests/test_peers.py
 
 notebooks: $(READY)
 	$(BIN)/python tools/run_notebooks.py

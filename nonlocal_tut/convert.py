@@ -1,0 +1,137 @@
+"""Weights from other people's non-local blocks, under our names.
+
+`layouts` says what eight code bases call their tensors; `from_peer` carries the weights over.
+See chapter 3, "Same name, eight blocks".
+"""
+
+from collections.abc import Mapping
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from nonlocal_tut.blocks import SelfAttention2d
+from nonlocal_tut.layouts import LAYOUTS, Layout
+from nonlocal_tut.pairwise import one_of
+
+
+def from_peer(state_dict: Mapping[str, Tensor], layout: str) -> dict[str, Tensor]:
+    """Rename a block's weights, so that our block computes what the peer's block computes.
+
+    A peer's state dict -> one for `LAYOUTS[layout].block`; the layouts are "mmcv", "alexhex7",
+    "tea1528", "slowfast", "pytorchvideo", "timm", "biggan" and "heykeetae". Of a model's state
+    dict, give the block's own part, without the prefix. Build our block with the layout's
+    `switches`, changed as the peer's block was: no weight tells the scale, the pool, dot product
+    from embedded Gaussian, or the norm's eps (ours is 1e-5).
+
+    What has no place of its own in our block is folded into its neighbors. The outputs stay equal,
+    but for rounding; a folded number is no longer trained as one of its own:
+    - the bias b of w_f ("tea1528"): b · w_f / |w_f|² is added to the biases of theta and phi;
+    - spectral norm ("biggan"): weights are divided by σ, found from `u0` as BigGAN finds it in
+      evaluation; `sv0`, which is only a record of σ, ends here;
+    - gamma ("biggan"): w_z is gamma · o, so 0 before any training. Zeros widen theta and phi from
+      C // 8 to C // 2;
+    - a convolution without a bias gets one of zeros.
+
+    Raises ValueError for an unknown layout, for a missing key, an unexpected one or a shape that
+    does not fit, by its name, and for a bias of w_f next to a w_f of zeros. See chapter 3, "Same
+    name, eight blocks".
+    """
+    one_of("layout", layout, tuple(LAYOUTS))
+    keys = _keys(state_dict, layout)
+    _check_shapes(state_dict, keys, layout)
+    weights = {ours: state_dict[theirs] for theirs, ours in keys.items()}
+    return weights if LAYOUTS[layout].block is SelfAttention2d else _folded(weights)
+
+
+def _keys(state_dict: Mapping[str, Tensor], layout: str) -> dict[str, str]:
+    """The variant that has exactly these keys; the nearest one tells which keys are wrong."""
+    variants = LAYOUTS[layout].variants()
+    given = state_dict.keys()
+    keys = min(variants, key=lambda keys: (len(keys.keys() ^ given), len(given - keys.keys())))
+    found = {
+        "missing": [repr(key) for key in keys if key not in state_dict],
+        "unexpected": [f"{k!r} {_shape(v)}" for k, v in state_dict.items() if k not in keys],
+    }
+    if not any(found.values()):
+        return keys
+    wrong = [f"{k} {', '.join(v[:8])}{', …' * (len(v) > 8)}" for k, v in found.items() if v]
+    if any(key.endswith(("weight_orig", "weight.original")) for key in state_dict):
+        wrong.append("fold spectral norm into the weights first")
+    raise ValueError(f"state_dict does not fit layout {layout!r}: {'; '.join(wrong)}")
+
+
+def _shape(value: object) -> str:
+    return str(tuple(value.shape)) if isinstance(value, Tensor) else f"a {type(value).__name__}"
+
+
+def _check_shapes(state_dict: Mapping[str, Tensor], keys: dict[str, str], layout: str) -> None:
+    """Hold each shape against that of the last convolution, (C, C', 1, …)."""
+    last = next(k for k, ours in keys.items() if ours in ("w_z.weight", "value_conv.weight"))
+    peer, shape = LAYOUTS[layout], _shape(state_dict[last])
+    sides = getattr(state_dict[last], "shape", ())[2:]
+    if len(sides) not in peer.dims:
+        allowed = " or ".join("(C, C'" + ", 1" * dims + ")" for dims in peer.dims)
+        raise ValueError(f"{last!r} must be {allowed} in layout {layout!r}, not {shape}")
+    channels, inner = state_dict[last].shape[:2]
+    inner = channels // 2 if peer.spectral else inner  # BigGAN's only width
+    for theirs, ours in keys.items():
+        expected = str(_expected(ours, peer, channels, inner, len(sides)))
+        if (given := _shape(state_dict[theirs])) != expected:
+            raise ValueError(
+                f"{theirs!r} must be {expected} in layout {layout!r}, next to {last!r} {shape}, "
+                f"not {given}"
+            )
+
+
+def _expected(key: str, peer: Layout, channels: int, inner: int, dims: int) -> tuple[int, ...]:
+    """The shape that the peer's tensor has, before anything is folded."""
+    layer, _, leaf = key.rpartition(".")
+    if key == "gamma":
+        return (1,) if peer.block is SelfAttention2d else ()
+    if leaf in ("num_batches_tracked", "sv0"):
+        return (1,) if leaf == "sv0" else ()
+    rows, columns = {
+        "g": (inner, channels),
+        "w_z": (channels, inner),
+        "w_f": (1, 2 * inner),
+        "norm": (channels, 0),
+        "value_conv": (channels, channels),
+    }.get(layer, (channels // 8 if "gamma" in peer.names else inner, channels))
+    if leaf == "u0":
+        return (1, rows)
+    if leaf != "weight" or layer == "norm":
+        return (rows,)
+    return (rows, columns, *[1] * (2 if layer == "w_f" else dims))  # w_f is a Conv2d everywhere
+
+
+def _folded(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Fold what has no place of its own in `NonLocalBlock`; see `from_peer`."""
+    for layer in [key.removesuffix(".u0") for key in weights if key.endswith(".u0")]:
+        u, _ = weights.pop(f"{layer}.u0"), weights.pop(f"{layer}.sv0")
+        weights[f"{layer}.weight"] = _spectral(weights[f"{layer}.weight"], u)
+    if "gamma" in weights:
+        weights["w_z.weight"] = weights.pop("gamma") * weights["w_z.weight"]
+        for key in ("theta.weight", "phi.weight"):
+            missing = len(weights["g.weight"]) - len(weights[key])
+            weights[key] = F.pad(weights[key], (0, 0) * 3 + (0, missing))  # (C', C, 1, 1)
+    for layer in ("theta", "phi", "g", "w_z"):
+        if (weight := weights.get(f"{layer}.weight")) is not None:
+            weights.setdefault(f"{layer}.bias", weight.new_zeros(len(weight)))
+    if "w_f.weight" in weights:
+        w_f, dims = weights["w_f.weight"].flatten(), weights["g.weight"].ndim - 2  # (2C',)
+        weights["w_f.weight"] = w_f.reshape(1, -1, *[1] * dims)
+        if "w_f.bias" in weights and (b := weights.pop("w_f.bias")).any():
+            if not w_f.any():
+                raise ValueError(f"w_f has a bias, {b.item():g}, but is 0: nothing can take it")
+            for_theta, for_phi = (b * w_f / w_f.dot(w_f)).chunk(2)
+            weights["theta.bias"] = weights["theta.bias"] + for_theta
+            weights["phi.bias"] = weights["phi.bias"] + for_phi
+    return weights
+
+
+def _spectral(weight: Tensor, u: Tensor) -> Tensor:
+    """weight / σ, weight (out, in, 1, 1); σ by one step of the power method from u (1, out)."""
+    matrix = weight.flatten(1)  # (out, in)
+    v = F.normalize(u @ matrix, eps=1e-12)  # (1, in)
+    u = F.normalize(v @ matrix.mT, eps=1e-12)  # (1, out)
+    return weight / (v @ matrix.mT @ u.mT).squeeze()
