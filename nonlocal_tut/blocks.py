@@ -1,0 +1,201 @@
+"""The paper's non-local block and the article's self-attention block, as modules.
+
+`NonLocalBlock` follows Wang et al., "Non-local Neural Networks" (CVPR 2018, arXiv:1711.07971),
+section 3; its switches also reach the authors' code, which differs from the text.
+`SelfAttention2d` is the SAGAN block (Zhang et al., arXiv:1805.08318) as the article shows it.
+Changed from both: the N×N map is built only on request. The mathematics is in `pairwise`.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nonlocal_tut.pairwise import ATTENTION, PAIRWISE, affinity, attend, one_of
+
+AXES = {1: "(B, C, W)", 2: "(B, C, H, W)", 3: "(B, C, T, H, W)"}
+CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+NORM = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+
+
+class NonLocalBlock(nn.Module):
+    """Add to each position a weighted sum over all positions: x + norm(w_z(y)), Eq. 1 and 6.
+
+    x: (B, C, [T,] [H,] W) -> same. See chapter 3, "Is the article's code the paper's block?".
+
+    - `channels`: C. `inner_channels`: C', the width of theta, phi and g; half of C if None.
+    - `dims`: 1 for sequences, 2 for images, 3 for video.
+    - `pairwise`: f, "gaussian" (Eq. 2), "embedded_gaussian" (Eq. 3), "dot_product" (Eq. 4) or
+      "concatenation" (Eq. 5). "gaussian" compares x with itself and has no theta and phi.
+    - `scale`: a factor on theta (on the queries x for "gaussian"), whatever the form. None leaves
+      the equations as printed; "sqrt" is inner_channels ** -0.5, as in the authors' code. It
+      multiplies before the product, where float16 has room.
+    - `subsample`: a 2×2 max pool of keys and values: "after" phi and g (the text) or "before" them
+      (the authors' code). Queries and time are never pooled. An odd last row or column is left out.
+    - `norm`: True puts a BatchNorm with weight 0 after w_z; False has none, and w_z itself is 0.
+      Either way the block starts as the identity (-0.0 may turn into 0.0, which equals it).
+    - `attention`: "fused", "matmul" or "chunked": same numbers, different bytes (chapter 5). The
+      fused softmax has no second derivative, which a gradient penalty needs; the others have.
+
+    Raises ValueError for an unknown switch or fewer than one inner channel.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        inner_channels: int | None = None,
+        *,
+        dims: int = 2,
+        pairwise: str = "embedded_gaussian",
+        scale: float | str | None = None,
+        subsample: str | None = None,
+        norm: bool = True,
+        attention: str = "fused",
+    ) -> None:
+        super().__init__()
+        one_of("dims", dims, (1, 2, 3))
+        one_of("pairwise", pairwise, PAIRWISE)
+        one_of("subsample", subsample, (None, "after", "before"))
+        one_of("norm", norm, (True, False))
+        one_of("attention", attention, ATTENTION)
+        number = isinstance(scale, (int, float)) and not isinstance(scale, bool)
+        if not number and scale not in (None, "sqrt"):
+            raise ValueError(f"scale must be None, 'sqrt' or a number, not {scale!r}")
+        inner_channels = channels // 2 if inner_channels is None else inner_channels
+        if inner_channels < 1:
+            raise ValueError(f"inner_channels must be 1 or more, not {inner_channels}; {channels=}")
+        self.channels, self.inner_channels, self.dims = channels, inner_channels, dims
+        self.pairwise, self.subsample, self.attention = pairwise, subsample, attention
+        self.scale = inner_channels**-0.5 if scale == "sqrt" else scale
+
+        conv = CONV[dims]
+        if pairwise != "gaussian":
+            self.theta = conv(channels, inner_channels, 1)
+            self.phi = conv(channels, inner_channels, 1)
+        if pairwise == "concatenation":  # Eq. 5 has no bias; rows 0 … C'-1 belong to theta
+            self.w_f = conv(2 * inner_channels, 1, 1, bias=False)
+        self.g = conv(channels, inner_channels, 1)
+        self.w_z = conv(inner_channels, channels, 1)
+        if norm:
+            self.norm = NORM[dims](channels)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw all weights anew, as torch draws them, and make the block the identity.
+
+        Exactly one of norm and w_z is 0. With both at 0 neither would ever receive a gradient.
+        """
+        for layer in self.children():
+            layer.reset_parameters()
+        last = self.norm if hasattr(self, "norm") else self.w_z
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    def forward(self, x: Tensor, return_attention: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+        """x: (B, C, [T,] [H,] W) -> (B, C, [T,] [H,] W), and the map (B, N, N_keys) if asked.
+
+        N = T·H·W; row i of the map is what position i takes from each key. Only
+        `return_attention=True` builds it. Raises ValueError for another number of dimensions or
+        channels, or for a side of 1 that `subsample` would pool.
+        """
+        _check(x, self.channels, self.dims, self.subsample)
+        y, attention = self._mean(x, return_attention)  # (B, N, C')
+        z = self.w_z(_maps(y, x))  # (B, C, …)
+        out = x + (self.norm(z) if hasattr(self, "norm") else z)
+        return (out, attention) if return_attention else out
+
+    def _mean(self, x: Tensor, return_attention: bool) -> tuple[Tensor, Tensor | None]:
+        """Eq. 1. Apart from Eq. 6, so that theta, phi and g are let go before w_z runs."""
+        source = _pool(x) if self.subsample == "before" else x
+        if self.pairwise == "gaussian":
+            theta, phi = x, source
+        else:
+            theta, phi = self.theta(x), self.phi(source)  # (B, C', …)
+        g = self.g(source)  # (B, C', …)
+        if self.subsample == "after":
+            phi, g = _pool(phi), _pool(g)
+        theta, phi, g = _rows(theta), _rows(phi), _rows(g)  # (B, N, d), (B, M, d), (B, M, C')
+        if self.scale is not None:
+            theta = theta * self.scale
+        w_f = self.w_f.weight.flatten() if self.pairwise == "concatenation" else None  # (2C',)
+        if return_attention:
+            attention = affinity(theta, phi, w_f, pairwise=self.pairwise)  # (B, N, M)
+            return attention @ g, attention
+        return attend(theta, phi, g, w_f, pairwise=self.pairwise, attention=self.attention), None
+
+
+class SelfAttention2d(nn.Module):
+    """Add to each position a mean over all positions: x + gamma · mean, with gamma 0 at first.
+
+    x: (B, C, H, W) -> (B, C, H, W). The article's block (SAGAN's), under the article's names, with
+    the article's numbers. See chapter 2, "What does each bmm multiply?".
+
+    - `channels`: C. `reduction`: queries and keys are C // reduction wide; values are C wide.
+    - `attention`: "fused", "matmul" (the article's two products) or "chunked": see
+      `NonLocalBlock`.
+
+    Raises ValueError for an unknown `attention` or fewer than `reduction` channels.
+    """
+
+    def __init__(self, channels: int, reduction: int = 8, *, attention: str = "fused") -> None:
+        super().__init__()
+        one_of("attention", attention, ATTENTION)
+        if not 1 <= reduction <= channels:
+            raise ValueError(f"reduction must be 1 … channels, not {reduction=} with {channels=}")
+        self.channels, self.attention = channels, attention
+        self.query_conv = nn.Conv2d(channels, channels // reduction, 1)
+        self.key_conv = nn.Conv2d(channels, channels // reduction, 1)
+        self.value_conv = nn.Conv2d(channels, channels, 1)
+        self.gamma = nn.Parameter(torch.empty(1))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the convolutions anew, as torch draws them, and set gamma to 0: the identity."""
+        for layer in self.children():
+            layer.reset_parameters()
+        nn.init.zeros_(self.gamma)
+
+    def forward(self, x: Tensor, return_attention: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+        """x: (B, C, H, W) -> (B, C, H, W), and the map (B, N, N) if asked, with N = H·W.
+
+        Row i of the map is what position i takes from each; it sums to one. Only this builds it.
+        Raises ValueError for another number of dimensions or channels.
+        """
+        _check(x, self.channels, dims=2)
+        out, attention = self._mean(x, return_attention)  # (B, N, C)
+        y = x + self.gamma * _maps(out, x)  # (B, C, H, W)
+        return (y, attention) if return_attention else y
+
+    def _mean(self, x: Tensor, return_attention: bool) -> tuple[Tensor, Tensor | None]:
+        query = _rows(self.query_conv(x))  # (B, N, C // reduction)
+        key = _rows(self.key_conv(x))  # (B, N, C // reduction)
+        value = _rows(self.value_conv(x))  # (B, N, C)
+        if return_attention:
+            attention = affinity(query, key)  # (B, N, N)
+            return attention @ value, attention
+        return attend(query, key, value, attention=self.attention), None
+
+
+def _rows(x: Tensor) -> Tensor:
+    """One row a position: (B, C, …) -> (B, N, C)."""
+    return x.flatten(2).transpose(1, 2)
+
+
+def _maps(rows: Tensor, like: Tensor) -> Tensor:
+    """Rows back to the positions of `like`: (B, N, C) -> (B, C, …)."""
+    return rows.transpose(1, 2).unflatten(2, like.shape[2:])
+
+
+def _pool(x: Tensor) -> Tensor:
+    """2×2 max pool, of space alone: (B, C, [T,] [H,] W) -> (B, C, [T,] [H // 2,] W // 2)."""
+    pool = {3: F.max_pool1d, 4: F.max_pool2d, 5: F.max_pool3d}[x.ndim]
+    return pool(x, (1, 2, 2) if x.ndim == 5 else 2)
+
+
+def _check(x: Tensor, channels: int, dims: int, subsample: str | None = None) -> None:
+    shape, least = tuple(x.shape), 2 if subsample else 1
+    if x.ndim != dims + 2:
+        raise ValueError(f"x must be {AXES[dims]} for dims={dims}, not {shape}")
+    if x.shape[1] != channels:
+        raise ValueError(f"x must have {channels} channels, not {x.shape[1]}: {shape}")
+    if min(x.shape[2:][-2:]) < least:  # time, before the last two, is not pooled
+        raise ValueError(f"x must have sides of {least} or more, {subsample=}, not {shape}")

@@ -1,0 +1,253 @@
+"""The four pairwise forms against loops over queries and keys, each computed three ways."""
+
+import os
+
+os.environ.setdefault("KINETO_LOG_LEVEL", "6")
+
+import oracle
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from nonlocal_tut.pairwise import ATTENTION, PAIRWISE, affinity, attend, split_concatenation
+
+WIDTHS = [(3, 4), (5, 2), (1, 1), (8, 8)]  # (d, dv): the fused kernel wants padding, or not
+
+
+def inputs(n=5, m=7, d=3, dv=4, batch=2, seed=0, dtype=torch.float64):
+    """theta (B, N, d), phi (B, M, d), g (B, M, dv), w_f (2d,), all of them trainable."""
+    generator = torch.Generator().manual_seed(seed)
+    shapes = [(batch, n, d), (batch, m, d), (batch, m, dv), (2 * d,)]
+    values = [torch.randn(s, generator=generator, dtype=torch.float64) for s in shapes]
+    return [v.to(dtype).requires_grad_() for v in values]
+
+
+def gradients(y, tensors, seed=1):
+    """Of a random weighting of y with respect to each tensor; zeros for those that it ignores."""
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randn(y.shape, generator=generator, dtype=torch.float64)
+    return torch.autograd.grad(y, tensors, weight.to(y.dtype), materialize_grads=True)
+
+
+def largest_tensor(function):
+    """How many elements the largest tensor has that any operation in `function` makes."""
+
+    class Watch(TorchDispatchMode):
+        most = 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            out = func(*args, **(kwargs or {}))
+            for t in tree_leaves(out):
+                if isinstance(t, torch.Tensor):  # a broadcast view costs its storage alone
+                    size = t.untyped_storage().nbytes() // t.element_size()
+                    self.most = max(self.most, size)
+            return out
+
+    with Watch() as watch:
+        function()
+    return watch.most
+
+
+@pytest.mark.parametrize("d, dv", WIDTHS)
+@pytest.mark.parametrize("attention", ATTENTION)
+@pytest.mark.parametrize("pairwise", PAIRWISE)
+def test_equals_the_loops_in_value_and_gradient(pairwise, attention, d, dv):
+    tensors = inputs(d=d, dv=dv)
+    expected, _ = oracle.attend(*tensors, pairwise=pairwise)
+    y = attend(*tensors, pairwise=pairwise, attention=attention)
+    assert oracle.distance(y, expected) < 1e-12
+    for actual, wanted in zip(gradients(y, tensors), gradients(expected, tensors), strict=True):
+        assert oracle.distance(actual, wanted) < 1e-12
+
+
+@pytest.mark.parametrize("pairwise", PAIRWISE)
+def test_the_map_equals_the_loops(pairwise):
+    theta, phi, g, w_f = inputs()
+    _, expected = oracle.attend(theta, phi, g, w_f, pairwise=pairwise)
+    assert oracle.distance(affinity(theta, phi, w_f, pairwise=pairwise), expected) < 1e-12
+
+
+@pytest.mark.parametrize("pairwise", ["gaussian", "embedded_gaussian"])
+def test_rows_of_a_softmax_map_sum_to_one_and_columns_do_not(pairwise):
+    theta, phi, *_ = inputs()
+    attention = affinity(theta, phi, pairwise=pairwise)  # (B, N, M)
+    assert attention.shape == (2, 5, 7)
+    assert torch.allclose(attention.sum(dim=2), torch.ones(2, 5, dtype=torch.float64))
+    assert not torch.allclose(attention.sum(dim=1), torch.ones(2, 7, dtype=torch.float64), atol=0.1)
+
+
+def test_a_row_of_the_dot_product_map_need_not_sum_to_one():
+    theta, phi, *_ = inputs()
+    rows = affinity(theta, phi, pairwise="dot_product").sum(dim=2)
+    assert (rows - 1).abs().min() > 0.01
+
+
+@pytest.mark.parametrize("attention", ATTENTION)
+@pytest.mark.parametrize("pairwise", PAIRWISE)
+def test_queries_and_keys_may_come_in_any_order(pairwise, attention):
+    theta, phi, g, w_f = inputs()
+    generator = torch.Generator().manual_seed(2)
+    i, j = torch.randperm(5, generator=generator), torch.randperm(7, generator=generator)
+    y = attend(theta, phi, g, w_f, pairwise=pairwise, attention=attention)
+    moved = attend(theta[:, i], phi[:, j], g[:, j], w_f, pairwise=pairwise, attention=attention)
+    assert oracle.distance(moved, y[:, i]) < 1e-12
+
+
+@pytest.mark.parametrize("pairwise", ["dot_product", "concatenation"])
+def test_repeating_every_key_leaves_the_mean_as_it_is(pairwise):
+    theta, phi, g, w_f = inputs()
+    y = attend(theta, phi, g, w_f, pairwise=pairwise)
+    twice = attend(theta, phi.repeat(1, 2, 1), g.repeat(1, 2, 1), w_f, pairwise=pairwise)
+    assert oracle.distance(twice, y) < 1e-12
+
+
+def test_split_concatenation_equals_w_f_on_every_stacked_pair():
+    theta, phi, _, w_f = inputs()
+    pairs = torch.cat(  # (B, N, M, 2d): what the split makes unnecessary
+        [theta[:, :, None].expand(-1, -1, 7, -1), phi[:, None].expand(-1, 5, -1, -1)], dim=-1
+    )
+    a, b = split_concatenation(theta, phi, w_f)
+    assert oracle.distance(a + b.mT, pairs @ w_f) < 1e-12
+
+
+@pytest.mark.parametrize("attention", ATTENTION)
+@pytest.mark.parametrize("pairwise", PAIRWISE)
+def test_gradcheck(pairwise, attention):
+    tensors = inputs(n=3, m=4, d=2, dv=2, batch=1)
+    assert torch.autograd.gradcheck(
+        lambda *t: attend(*t, pairwise=pairwise, attention=attention), tensors
+    )
+
+
+@pytest.mark.parametrize("attention", ["matmul", "chunked"])
+@pytest.mark.parametrize("pairwise", PAIRWISE)
+def test_a_gradient_of_a_gradient(pairwise, attention):
+    tensors = inputs(n=3, m=4, d=2, dv=2, batch=1)
+    assert torch.autograd.gradgradcheck(
+        lambda *t: attend(*t, pairwise=pairwise, attention=attention), tensors
+    )
+
+
+def test_the_fused_kernel_says_that_it_has_no_second_derivative():
+    tensors = inputs()
+    first = torch.autograd.grad(attend(*tensors).sum(), tensors[:3], create_graph=True)
+    with pytest.raises(RuntimeError, match="not implemented"):
+        torch.autograd.grad(first[0].square().sum(), tensors[0])
+
+
+@pytest.mark.parametrize("attention", ["fused", "chunked"])
+@pytest.mark.parametrize("pairwise", PAIRWISE)
+@pytest.mark.parametrize("d, dv", [(1, 1), (2, 16), (16, 8)])
+def test_no_tensor_of_n_by_n_is_made_forward_or_backward(pairwise, attention, d, dv):
+    n = 4096
+    tensors = inputs(n=n, m=n, d=d, dv=dv, batch=1, dtype=torch.float32)
+
+    def step():
+        y = attend(*tensors, pairwise=pairwise, attention=attention)
+        gradients(y, tensors)
+
+    most = largest_tensor(step)
+    assert most <= n * n / 16 if attention == "chunked" else most <= n * 64
+
+
+def test_the_watch_sees_the_map_where_there_is_one():
+    tensors = inputs(n=64, m=64, dtype=torch.float32)
+    assert largest_tensor(lambda: attend(*tensors, attention="matmul")) == 2 * 64 * 64
+
+
+@pytest.mark.parametrize("pairwise", PAIRWISE)
+def test_many_chunks_equal_one(pairwise, monkeypatch):
+    tensors = inputs()
+    y = attend(*tensors, pairwise=pairwise, attention="matmul")
+    monkeypatch.setattr("nonlocal_tut.pairwise.CHUNK", 2 * 2 * 7)  # 2 queries at a time, of 5
+    chunked = attend(*tensors, pairwise=pairwise, attention="chunked")
+    assert oracle.distance(chunked, y) < 1e-12
+    for actual, wanted in zip(gradients(chunked, tensors), gradients(y, tensors), strict=True):
+        assert oracle.distance(actual, wanted) < 1e-12
+
+
+@pytest.mark.parametrize("attention", ATTENTION)
+@pytest.mark.parametrize("pairwise", PAIRWISE)
+def test_float32_is_within_1e_5_of_float64(pairwise, attention):
+    single = inputs(n=300, m=200, d=8, dv=16, dtype=torch.float32)
+    double = [t.detach().double().requires_grad_() for t in single]
+    y = attend(*single, pairwise=pairwise, attention=attention)
+    expected = attend(*double, pairwise=pairwise, attention="matmul")
+    assert oracle.distance(y.double(), expected) < 1e-5
+    for actual, wanted in zip(gradients(y, single), gradients(expected, double), strict=True):
+        assert oracle.distance(actual.double(), wanted) < 1e-5
+
+
+@pytest.mark.parametrize("attention", ATTENTION)
+@pytest.mark.parametrize("pairwise", PAIRWISE)
+@pytest.mark.parametrize("dtype, tolerance", [(torch.bfloat16, 2**-5), (torch.float16, 2**-8)])
+def test_half_precision_to_eight_units_in_the_last_place(pairwise, attention, dtype, tolerance):
+    theta, phi, g, w_f = (t.detach() for t in inputs(n=30, m=20, d=4, dv=8, dtype=dtype))
+    theta = theta / 2  # logits of about 1, whose rounding a softmax does not magnify
+    y = attend(theta, phi, g, w_f, pairwise=pairwise, attention=attention)
+    wide = [t.double() for t in (theta, phi, g, w_f)]
+    assert y.dtype == dtype
+    expected = attend(*wide, pairwise=pairwise, attention="matmul")
+    assert oracle.distance(y.double(), expected) < tolerance
+
+
+@pytest.mark.parametrize("attention", ATTENTION)
+@pytest.mark.parametrize("pairwise, f", [("dot_product", 6 * 6 * 2), ("concatenation", 6 * 4)])
+def test_float16_holds_the_mean_where_it_cannot_hold_the_sum(pairwise, f, attention):
+    six = torch.full((1, 2048, 2), 6.0, dtype=torch.float16)
+    w_f = torch.ones(4, dtype=torch.float16)
+    y = attend(six, six, six, w_f, pairwise=pairwise, attention=attention)
+    assert f * 6 * 2048 > torch.finfo(torch.float16).max
+    assert torch.equal(y, f * six)
+
+
+@pytest.mark.parametrize("offset", [0.0, 10.0, 1000.0])
+def test_sorted_sums_do_not_cancel_when_keys_lie_far_from_zero(offset):
+    theta, phi, g, _ = (t.detach() for t in inputs(n=500, m=400, d=1, dtype=torch.float32))
+    tensors = [theta - offset, phi + offset, g, torch.ones(2)]
+    y = attend(*tensors, pairwise="concatenation")
+    double = [t.double() for t in tensors]
+    expected = attend(*double, pairwise="concatenation", attention="matmul")
+    assert oracle.distance(y.double(), expected) < 1e-6
+
+
+@pytest.mark.parametrize("attention", ATTENTION)
+def test_relu_at_exactly_zero_lets_nothing_through(attention):
+    a = torch.tensor([-1.0, 0.0, 1.0, 5.0], dtype=torch.float64).view(1, 4, 1).requires_grad_()
+    b = torch.tensor([-1.0, -1.0, 0.0, 1.0], dtype=torch.float64).view(1, 4, 1).requires_grad_()
+    g = torch.tensor([1.0, 10.0, 100.0, 1000.0], dtype=torch.float64).view(1, 4, 1)
+    w_f = torch.ones(2, dtype=torch.float64)
+    y = attend(a, b, g, w_f, pairwise="concatenation", attention=attention)
+    assert (4 * y).flatten().tolist() == [0.0, 1000.0, 2100.0, 6544.0]
+    d_a, d_b = torch.autograd.grad(4 * y.sum(), [a, b])
+    assert d_a.flatten().tolist() == [0.0, 1000.0, 1100.0, 1111.0]
+    assert d_b.flatten().tolist() == [1.0, 10.0, 200.0, 3000.0]
+
+
+@pytest.mark.parametrize("attention", ATTENTION)
+@pytest.mark.parametrize("pairwise", PAIRWISE)
+def test_a_nan_in_one_key_reaches_every_query(pairwise, attention):
+    theta, phi, g, w_f = (t.detach() for t in inputs())
+    phi[0, 3], g[0, 3] = float("nan"), float("nan")
+    y = attend(theta, phi, g, w_f, pairwise=pairwise, attention=attention)
+    assert y[0].isnan().all() and not y[1].isnan().any()
+
+
+@pytest.mark.parametrize("attention", ATTENTION)
+@pytest.mark.parametrize("pairwise", PAIRWISE)
+def test_an_empty_batch_gives_an_empty_batch(pairwise, attention):
+    tensors = inputs(batch=0)
+    y = attend(*tensors, pairwise=pairwise, attention=attention)
+    assert y.shape == (0, 5, 4)
+    assert [g.shape for g in gradients(y, tensors)] == [t.shape for t in tensors]
+
+
+def test_unknown_names_are_errors_that_list_the_known_ones():
+    theta, phi, g, _ = inputs()
+    with pytest.raises(ValueError, match=r"pairwise must be one of 'gaussian', .* not 'cosine'"):
+        attend(theta, phi, g, pairwise="cosine")
+    with pytest.raises(ValueError, match=r"attention must be one of 'fused', .* not 'flash'"):
+        attend(theta, phi, g, attention="flash")
+    with pytest.raises(ValueError, match="pairwise must be one of"):
+        affinity(theta, phi, pairwise="cosine")
