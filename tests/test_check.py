@@ -224,7 +224,7 @@ def test_an_answer_of_a_silly_type_earns_a_hint_not_a_traceback(exercise, capsys
 
 @pytest.mark.parametrize("exercise", ["0.1", "1", "", 1.1, None])
 def test_an_exercise_that_does_not_exist_is_an_error(exercise):
-    with pytest.raises(ValueError, match="exercise must be one of 1.1, 1.2") as raised:
+    with pytest.raises(ValueError, match=r"exercise must be one of 1\.1, 1\.2") as raised:
         check(exercise, 55)
     assert repr(exercise) in str(raised.value)
 
