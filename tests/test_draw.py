@@ -1,0 +1,137 @@
+"""What each figure shows, and that it can be told apart in grey."""
+
+import itertools
+import subprocess
+import sys
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+
+from nonlocal_tut import draw
+
+
+@pytest.fixture(autouse=True)
+def shown(monkeypatch):
+    """Every figure that a test shows; each is drawn to the end, so that it can fail."""
+    figures = []
+
+    def show():
+        plt.gcf().canvas.draw()
+        figures.append(plt.gcf())
+
+    monkeypatch.setattr(plt, "show", show)
+    yield figures
+    plt.close("all")
+
+
+def texts(figure):
+    """All that is written in a figure, titles and axis labels included."""
+    return {t.get_text() for t in figure.findobj(matplotlib.text.Text) if t.get_text()}
+
+
+CURVES = {"one": ([1, 2, 4], [1.0, 0.9, 0.8]), "two": ([1, 2, 4], [2.0, 2.5, 3.0])}
+
+
+def test_lines_say_what_they_are(shown):
+    assert draw.lines(CURVES, x="layers", y="width, positions", level=(1.5, "guessing")) is None
+    assert {"one", "two", "guessing", "layers", "width, positions"} <= texts(shown[0])
+
+
+def test_curves_differ_in_marker_dash_and_grey(shown):
+    curves = {str(n): ([1, 2], [n, n]) for n in range(6)}
+    draw.lines(curves, x="x", y="y", emphasis="5")
+    drawn = shown[0].axes[0].lines
+    assert len({line.get_marker() for line in drawn}) == 6
+    assert len({(line.get_linestyle(), line.get_marker()) for line in drawn}) == 6
+    assert drawn[5].get_color() == draw.OUTPUT
+    greys = [matplotlib.colors.to_rgb(line.get_color()) for line in drawn[:5]]
+    luminance = [0.3 * r + 0.6 * g + 0.1 * b for r, g, b in greys]
+    assert all(b - a > 0.03 for a, b in itertools.pairwise(luminance))
+
+
+def test_a_name_stands_at_the_end_or_on_the_edge_of_a_cliff(shown):
+    cliff = {"falls": ([1, 2, 3, 4], [1.0, 1.0, 0.2, 0.2]), "stays": ([1, 2, 3, 4], [1.0] * 4)}
+    draw.lines(cliff, x="distance", y="accuracy")
+    names = {t.get_text(): t.xy for t in shown[0].axes[0].texts}
+    assert names == {"falls": (2, 1.0), "stays": (4, 1.0)}
+
+
+@pytest.mark.parametrize(("log", "scales"), [("", "ll"), ("x", "gl"), ("y", "lg"), ("xy", "gg")])
+def test_log_axes_say_so(log, scales, shown):
+    draw.lines(CURVES, x="a", y="b", log=log)
+    (ax,) = shown[0].axes
+    for axis, scale in zip("xy", scales, strict=True):
+        assert getattr(ax, f"get_{axis}scale")() == {"l": "linear", "g": "log"}[scale]
+        assert getattr(ax, f"get_{axis}label")().endswith("(log scale)") == (scale == "g")
+
+
+@pytest.mark.parametrize(("top", "ticks"), [(64, "64"), (10**6, r"$\mathdefault{10^{6}}$")])
+def test_log_ticks_are_plain_numbers_on_short_axes(top, ticks, shown):
+    draw.lines({"up": ([1, 2], [1, top])}, x="a", y="b", log="y")
+    assert ticks in {t.get_text() for t in shown[0].axes[0].get_yticklabels()}
+
+
+def test_maps_stand_side_by_side_under_their_titles(shown):
+    values = {"left": torch.eye(4), "right": torch.ones(3, 5)}
+    assert draw.maps(values, outline=(None, 3), grid=True) is None
+    left, right = shown[0].axes
+    assert (left.get_title(), right.get_title()) == ("left", "right")
+    assert torch.equal(torch.tensor(left.images[0].get_array()), torch.eye(4, dtype=torch.float64))
+    assert not left.patches
+    (square,) = right.patches  # centered on a map of 3 rows and 5 columns
+    assert (square.get_xy(), square.get_width()) == ((0.5, -0.5), 3)
+
+
+def test_the_cone_fills_what_is_seen(shown):
+    assert draw.cone(kernel=3, layers=2) is None
+    dots = [line for line in shown[0].axes[0].lines if line.get_marker() == "o"]
+    filled = [line for line in dots if line.get_markerfacecolor() == draw.OUTPUT]
+    assert len(filled) == 1 + 3 + 5
+    assert {"input: 5", "layer 1: 3", "layer 2: 1"} <= texts(shown[0])
+
+
+def test_a_task_shows_its_dot_by_number_and_its_marker(shown):
+    dots = torch.zeros(5, 6, 6)
+    dots[2, 1, 4] = dots[4, 3, 0] = 1
+    assert draw.task(dots) is None
+    where = {t.get_text(): t.get_position() for t in shown[0].axes[0].texts}
+    assert where == {"2": (4, 1), "?": (0, 3)}  # (column, row)
+
+
+def test_a_product_takes_its_sides_from_its_factors(shown):
+    assert draw.product("query N C/8", "key C/8 N", "the map N N", {"N": 2, "C/8": 0.5}) is None
+    left, right, result = shown[0].axes[0].patches
+    assert (left.get_height(), left.get_width()) == (2, 0.5)
+    assert left.get_y() == result.get_y() and right.get_x() == result.get_x()
+    assert (result.get_height(), result.get_width()) == (left.get_height(), right.get_width())
+    assert {"query", "key", "the map", "N", "C/8"} == texts(shown[0])
+
+
+@pytest.mark.parametrize("right", ["key N C/8", "key C/8 M", "key C N"])
+def test_a_product_whose_sides_do_not_meet_is_an_error(right):
+    with pytest.raises(ValueError, match=f"query N C/8 times {right} is not the map N N"):
+        draw.product("query N C/8", right, "the map N N", dict.fromkeys(("N", "M", "C", "C/8"), 1))
+
+
+def python(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+def test_without_matplotlib_the_error_names_what_to_install():
+    told = python("import sys; sys.modules['matplotlib.pyplot'] = None; import nonlocal_tut.draw")
+    assert told.returncode == 1
+    assert "needs matplotlib: pip install 'nonlocal_tut[draw]'" in told.stderr
+
+
+def test_the_rest_of_the_module_draws_and_checks_nothing():
+    parts = "blocks, convert, pairwise, receptive_field, shapes, tasks"
+    told = python(f"from nonlocal_tut import {parts}; import sys; print(*sys.modules)")
+    assert told.returncode == 0, told.stderr
+    loaded = set(told.stdout.split())
+    assert "nonlocal_tut.tasks" in loaded
+    assert not {"matplotlib", "nonlocal_tut.draw", "nonlocal_tut.check"} & loaded

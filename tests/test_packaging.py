@@ -1,0 +1,87 @@
+"""What a stranger installs: the wheel alone, and `make` on a machine without a usable Python."""
+
+import email
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built from a copy, so that no build folder is left in the working tree."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / "nonlocal_tut", source / "nonlocal_tut")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", out, source]
+    subprocess.run(command, check=True, capture_output=True)
+    (file,) = out.glob("*.whl")
+    return zipfile.ZipFile(file)
+
+
+def test_the_wheel_holds_the_module_and_asks_for_ranges(wheel):
+    tops = {name.split("/")[0] for name in wheel.namelist()}
+    (info,) = tops - {"nonlocal_tut"}
+    about = email.message_from_bytes(wheel.read(f"{info}/METADATA"))
+    needs = {need for need in about.get_all("Requires-Dist") if "extra ==" not in need}
+    assert needs == {"torch>=2.6", "numpy"}
+    assert about["Requires-Python"] == ">=3.11"
+    modules = {str(p.relative_to(ROOT)) for p in (ROOT / "nonlocal_tut").rglob("*.py")}
+    assert modules == {name for name in wheel.namelist() if name.endswith(".py")}
+
+
+def test_the_wheel_runs_the_readme_without_the_book_s_environment(wheel, tmp_path):
+    bare = tmp_path / "site"
+    wheel.extractall(bare)
+    book_only = re.compile(
+        r"(nonlocal_tut|__editable__|_*matplotlib|mpl_toolkits|einops|pytest|nbval)"
+    )
+    for here in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+        for entry in Path(here).iterdir():
+            if not book_only.match(entry.name) and not entry.name.endswith(".pth"):
+                (bare / entry.name).symlink_to(entry)
+    (readme,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len([line for line in readme.splitlines() if line]) == 5
+    code = readme + "\nimport nonlocal_tut\nprint(nonlocal_tut.__file__)"
+    code += "\nfrom nonlocal_tut import convert, receptive_field, shapes, tasks"
+    env = {"PYTHONPATH": str(bare), "PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
+    # -S: no site-packages but the folder above
+    told = subprocess.run(
+        [sys.executable, "-S", "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True
+    )
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.strip() == str(bare / "nonlocal_tut" / "__init__.py")
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize("found", ["3.9.2", None])
+def test_make_without_a_usable_python_says_so_in_one_line(found, tmp_path):
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("make", "sh"):
+        (programs / name).symlink_to(shutil.which(name))
+    arguments = ["make", "book"]
+    if found:
+        old = programs / "old-python"
+        old.write_text(f'#!/bin/sh\ntest "$1" = --version && echo "Python {found}"\n')
+        old.chmod(0o755)
+        arguments.append("PYTHON=old-python")
+    before = set(tmp_path.iterdir())
+    env = {"PATH": str(programs)}
+    told = subprocess.run(arguments, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert told.returncode != 0 and told.stdout == ""
+    ours = [line for line in told.stderr.splitlines() if not line.startswith("make")]
+    what = f"old-python is Python {found}" if found else "none was found"
+    assert len(ours) == 1 and "needs Python 3.11 or newer" in ours[0] and what in ours[0]
+    assert set(tmp_path.iterdir()) == before
