@@ -45,7 +45,7 @@ def ledger(target: nn.Module | Callable[..., Any], *inputs: Tensor | str) -> Led
     names = list(dict.fromkeys(itertools.chain(*sides)))
     run, widths = target, set()
     if isinstance(target, nn.Module):
-        run = _without_numbers(target)
+        run = without_numbers(target)
         widths = {size for weight in target.parameters() for size in weight.shape}
         if "C" in names and (channels := _channels(target)):
             fixed.setdefault("C", channels)
@@ -133,7 +133,7 @@ def _shapes(tree: Any) -> list[Shape]:
     return [tuple(leaf.shape) for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
 
 
-def _without_numbers(module: nn.Module) -> nn.Module:
+def without_numbers(module: nn.Module) -> nn.Module:
     # A copy, because torch.func.functional_call would keep what a forward assigns to self.
     plain = (value for part in module.modules() for value in vars(part).values())
     held = [*module.parameters(), *module.buffers(), *(v for v in plain if isinstance(v, Tensor))]

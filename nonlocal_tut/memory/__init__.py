@@ -1,0 +1,11 @@
+"""Where the bytes go: predicted before a run, measured in one, and in closed form.
+
+See chapter 4, "Where do the bytes go?".
+"""
+
+from nonlocal_tut.memory.closed_form import closed_form
+from nonlocal_tut.memory.measure import measure
+from nonlocal_tut.memory.predict import predict
+from nonlocal_tut.memory.report import Allocation, Report
+
+__all__ = ["Allocation", "Report", "closed_form", "measure", "predict"]

@@ -1,0 +1,61 @@
+"""Which line of the reader's source an operation belongs to, in the backward pass as well.
+
+In the forward pass it is the innermost Python frame outside of torch. A backward pass runs in C++
+and has no such frame; but each autograd node carries the sequence number that it was given in the
+forward pass, and what ran then is known.
+"""
+
+import linecache
+import os
+import sys
+from typing import NamedTuple
+
+import torch
+
+TORCH = os.path.dirname(torch.__file__) + os.sep
+HERE = os.path.dirname(__file__) + os.sep
+ENGINE = "_engine_run_backward"  # the last Python frame before autograd's own loop
+
+
+class Line(NamedTuple):
+    """A source line: its text, and the function and number that tell it from its like."""
+
+    text: str
+    where: str
+
+
+NOWHERE = Line("", "")
+
+
+class Lines:
+    """Remembers which forward line made each autograd node."""
+
+    def __init__(self) -> None:
+        self.of_node: dict[int, Line] = {}
+
+    def of_this_operation(self) -> tuple[Line, bool]:
+        """The line, and whether autograd's engine called the operation and not Python code."""
+        frame = sys._getframe(1)
+        while frame is not None:
+            code = frame.f_code
+            if code.co_name == ENGINE and code.co_filename.startswith(TORCH):
+                return self.of_node.get(_node_number(), NOWHERE), True
+            if not code.co_filename.startswith((TORCH, HERE)):
+                text = linecache.getline(code.co_filename, frame.f_lineno).strip()
+                line = Line(text, f"{code.co_name}, line {frame.f_lineno}")
+                self.of_node[_last_number()] = line
+                return line, False
+            frame = frame.f_back
+        return NOWHERE, False
+
+
+# torch has no public name for these two. Without them backward allocations keep their bytes and
+# their operation, and lose their line.
+def _node_number() -> int | None:
+    node = getattr(torch._C, "_current_autograd_node", lambda: None)()
+    return node._sequence_nr() if hasattr(node, "_sequence_nr") else None
+
+
+def _last_number() -> int:
+    numbers = getattr(torch._C, "_autograd", None)
+    return numbers._get_sequence_nr() - 1 if hasattr(numbers, "_get_sequence_nr") else -1

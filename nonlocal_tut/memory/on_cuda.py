@@ -1,0 +1,49 @@
+"""A run on a GPU, as the caching allocator counts it."""
+
+import torch
+from torch import Tensor, nn
+
+from nonlocal_tut.memory.report import Report
+from nonlocal_tut.memory.run import forward, rehearsed, tensors_in
+
+
+def run_on_cuda(module: nn.Module, x: Tensor, training: bool) -> Report:
+    cuda = torch.cuda
+    before = cuda.memory_allocated()
+    gradient = rehearsed(module, x, training)
+    cuda.synchronize()
+    cuda.empty_cache()  # so that no block is larger than it would be in a fresh process
+    base, requested = cuda.memory_allocated(), _requested("current")
+
+    def peaks() -> tuple[int, int]:
+        cuda.synchronize()
+        return cuda.max_memory_allocated() - base, _requested("peak") - requested
+
+    cuda.reset_peak_memory_stats()
+    out = forward(module, x, training)
+    forward_peak, forward_requested = peaks()
+    kept = _requested("current") - requested
+    returned = {y.untyped_storage().data_ptr(): y.untyped_storage() for y in tensors_in(out)}
+    backward_peak = backward_requested = 0
+    if training:
+        cuda.reset_peak_memory_stats()
+        tensors_in(out)[0].backward(gradient)
+        backward_peak, backward_requested = peaks()
+    return Report(
+        "measured",
+        "cuda",
+        peak_bytes=max(forward_peak, backward_peak),
+        forward_peak_bytes=forward_peak,
+        backward_peak_bytes=backward_peak,
+        saved_bytes=kept - sum(storage.nbytes() for storage in returned.values()),
+        requested_bytes=max(forward_requested, backward_requested),
+        workspace_bytes=base - before - _size(gradient),
+    )
+
+
+def _requested(which: str) -> int:
+    return torch.cuda.memory_stats()[f"requested_bytes.all.{which}"]
+
+
+def _size(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.numel() * tensor.element_size()
