@@ -13,7 +13,9 @@ from typing import NamedTuple
 import torch
 
 TORCH = os.path.dirname(torch.__file__) + os.sep
-HERE = os.path.dirname(__file__) + os.sep
+HERE = os.path.dirname(__file__)
+OURS = ("lines", "predict", "run", "stand_in", "tracker")  # frames that run the reader's code
+SKIPPED = (TORCH, *(os.path.join(HERE, f"{name}.py") for name in OURS))
 ENGINE = "_engine_run_backward"  # the last Python frame before autograd's own loop
 
 
@@ -40,7 +42,7 @@ class Lines:
             code = frame.f_code
             if code.co_name == ENGINE and code.co_filename.startswith(TORCH):
                 return self.of_node.get(_node_number(), NOWHERE), True
-            if not code.co_filename.startswith((TORCH, HERE)):
+            if not code.co_filename.startswith(SKIPPED):
                 text = linecache.getline(code.co_filename, frame.f_lineno).strip()
                 line = Line(text, f"{code.co_name}, line {frame.f_lineno}")
                 self.of_node[_last_number()] = line

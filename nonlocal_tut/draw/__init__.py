@@ -1,0 +1,29 @@
+"""Every figure of the book, in one look. One file a kind of picture; needs matplotlib.
+
+Each function draws with pyplot and shows, returning nothing, so that a cell ends without a repr.
+Colors mean things everywhere: theta/query, phi/key, g/value, output, input; never by color alone.
+"""
+
+from nonlocal_tut.draw.boxes import product
+from nonlocal_tut.draw.curves import lines
+from nonlocal_tut.draw.look import DOTS, INPUT, OUTPUT, PHI, THETA, WIDE, WIDTH, G
+from nonlocal_tut.draw.memory import at_peak, timeline
+from nonlocal_tut.draw.positions import cone, maps, task
+
+__all__ = [
+    "DOTS",
+    "INPUT",
+    "OUTPUT",
+    "PHI",
+    "THETA",
+    "WIDE",
+    "WIDTH",
+    "G",
+    "at_peak",
+    "cone",
+    "lines",
+    "maps",
+    "product",
+    "task",
+    "timeline",
+]

@@ -1,0 +1,44 @@
+"""Matrix products as boxes that meet at the side that they share."""
+
+from collections.abc import Mapping
+
+from nonlocal_tut.draw.look import OUTPUT, PHI, THETA, G, plt
+
+TENSORS = {  # fill and edge by the tensor's role
+    "query": ("#d6e6f2", THETA),
+    "key": ("#f8e0d1", PHI),
+    "value": ("#d3ede4", G),
+    "output": ("#efdcec", OUTPUT),
+    "map": ("#f3eecb", "#7c7b3a"),
+}
+
+
+def product(left: str, right: str, result: str, scale: Mapping[str, float]) -> None:
+    """A matrix product as three boxes: the left and the right one meet in the result's corner.
+
+    left, right, result: "name rows columns", as "query N C/8"; the name's first word of `TENSORS`
+    that fits gives the color; scale: how long each side is drawn, {"N": 3, "C/8": 0.8}, in inches.
+
+    Raises ValueError if the sides that meet differ. See chapter 2, "What does each bmm multiply?".
+    """
+    boxes = [text.rsplit(" ", 2) for text in (left, right, result)]
+    (_, rows, inner), (_, inner2, columns), (_, rows2, columns2) = boxes
+    if (inner, rows, columns) != (inner2, rows2, columns2):
+        raise ValueError(f"{left} times {right} is not {result}: sides that meet must agree")
+    gap = 0.45
+    height, shared, width = scale[rows], scale[inner], scale[columns]
+    corners = [(-gap - shared, 0, shared, height), (0, height + gap, width, shared)]
+    corners.append((0, 0, width, height))
+    size = shared + width + 2 * gap + 0.7, shared + height + 2 * gap + 0.2
+    _, ax = plt.subplots(figsize=size)
+    for (name, down, across), (x, y, w, h) in zip(boxes, corners, strict=True):
+        fill, edge = next(c for role, c in TENSORS.items() if role in name)
+        ax.add_patch(plt.Rectangle((x, y), w, h, fc=fill, ec=edge, lw=1.6))
+        upright = 90 if w < 1 else 0
+        ax.text(x + w / 2, y + h / 2, name, ha="center", va="center", rotation=upright)
+        ax.text(x + w / 2, y + h + 0.06, across, ha="center", va="bottom", color=edge)
+        ax.text(x - 0.06, y + h / 2, down, ha="right", va="center", color=edge)
+    ax.set(xlim=(-gap - shared - 0.55, width + 0.1), ylim=(-0.1, height + shared + gap + 0.35))
+    ax.set_aspect("equal")
+    ax.axis("off")
+    plt.show()

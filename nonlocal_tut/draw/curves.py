@@ -1,0 +1,71 @@
+"""Curves, each with its name beside it."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from nonlocal_tut.draw.look import OUTPUT, plt
+
+MARKERS = "osD^vP*X"
+
+
+def lines(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    x: str,
+    y: str,
+    log: str = "",
+    level: tuple[float, str] | None = None,
+    emphasis: str = "",
+) -> None:
+    """Curves (xs, ys), each labeled beside itself; marker and dash differ from curve to curve.
+
+    x, y: what the axes show, with the unit; log: "x", "y" or "xy"; level: a horizontal reference
+    (height, name); emphasis: the curve drawn in the output's color, the others in greys. A curve
+    that falls off a cliff carries its name on the edge, any other at its end.
+    Raises ValueError for more than eight curves.
+    """
+    if len(curves) > len(MARKERS):
+        raise ValueError(
+            f"curves must be {len(MARKERS)} at most to be told apart, not {len(curves)}"
+        )
+    _, ax = plt.subplots()
+    greys = iter(plt.get_cmap("cividis")(np.linspace(0.0, 0.46, max(len(curves), 2))))
+    styles = zip(MARKERS, ["-", "--", "-.", ":"] * 2, strict=True)
+    edges = 0
+    for (name, (xs, ys)), (marker, dash) in zip(curves.items(), styles, strict=False):
+        color = OUTPUT if name == emphasis else next(greys)
+        ax.plot(xs, ys, dash, marker=marker, color=color)
+        edge = None if "y" in log else _cliff_edge(np.asarray(ys))
+        last = (len(xs) - 1, (7, 0), "left")
+        above = 11 * (1 + edges % 2)  # neighbors' names at two heights, side by side
+        index, offset, side = last if edge is None else (edge, (6, above), "right")
+        edges += edge is not None
+        place = {"xy": (xs[index], ys[index]), "xytext": offset, "textcoords": "offset points"}
+        ax.annotate(name, **place, ha=side, va="center", color=color, clip_on=False)
+    if level:
+        ax.axhline(level[0], color="#888888", lw=1, ls=":")
+        right = {"xy": (1, level[0]), "xycoords": ax.get_yaxis_transform()}
+        ax.annotate(level[1], **right, xytext=(7, 0), textcoords="offset points", va="center")
+    for axis in log:
+        _log_axis(ax, axis)
+    scale = {axis: " (log scale)" if axis in log else "" for axis in "xy"}
+    ax.set(xlabel=x + scale["x"], ylabel=y + scale["y"])
+    plt.show()
+
+
+def _cliff_edge(ys: np.ndarray) -> int | None:
+    """The index before a single step down by more than half of the curve's height, if any."""
+    falls = -np.diff(ys)
+    return int(falls.argmax()) if len(falls) and falls.max() > 0.5 * ys.max() else None
+
+
+def _log_axis(ax, axis: str) -> None:
+    """Ticks at powers of 2 in plain numbers on short axes, at powers of 10 on long ones."""
+    data = [getattr(line, f"get_{axis}data")() for line in ax.lines]
+    low = min(np.min(d) for d in data)
+    high = max(np.max(d) for d in data)
+    short = high / low < 300
+    getattr(ax, f"set_{axis}scale")("log", base=2 if short else 10)
+    if short:
+        getattr(ax, f"{axis}axis").set_major_formatter(lambda value, _: f"{value:g}")

@@ -1,0 +1,97 @@
+"""Pictures of a memory report: what is alive when, and what is alive at the peak.
+
+See chapter 4, "Where do the bytes go?".
+"""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from nonlocal_tut.draw.look import INPUT, WIDTH, plt
+from nonlocal_tut.memory.report import MIB, Allocation, Report, describe
+
+FILLS = ["#d6e6f2", "#f8e0d1", "#d3ede4", "#efdcec", "#f3eecb"]  # one a source line
+HIDDEN = "////"  # the hatch of what no line names
+SHARE = 0.1  # of the peak: what is smaller is drawn in one
+
+
+def timeline(report: Report, names: Sequence[str]) -> None:
+    """The bytes alive after each step of a run, one band an allocation, one color a source line.
+
+    names: of the allocations that are a tenth of the peak or more, in order of birth. What is
+    hidden inside an operation is hatched; the black line is the sum. Raises ValueError if the
+    names are not one each.
+    """
+    large, looks = _large(report.timeline, report, names), _looks(report)
+    steps = 1 + max(max(a.born, a.died or 0) for a in report.timeline)
+    _, ax = plt.subplots(figsize=(WIDTH, 3.6))
+    floor = np.zeros(steps)
+    for a, name in zip(large, names, strict=True):
+        died = steps if a.died is None else a.died
+        life = slice(a.born, died)
+        bottom, top = floor[life].copy(), floor[life] + a.bytes / MIB
+        ax.stairs(top, np.arange(a.born, died + 1), baseline=bottom, fill=True, **looks(a))
+        room = (died - a.born) / steps > 0.0125 * len(name)
+        at = (died - a.born) // 2 if room else 0
+        x, side = ((a.born + died) / 2, "center") if room else (a.born - 0.6, "right")
+        ax.text(x, (bottom[at] + top[at]) / 2, name, ha=side, va="center")
+        floor[life] = top
+    total = [sum(a.bytes for a in report.timeline if a.alive(step)) for step in range(steps)]
+    ax.stairs(np.array(total) / MIB, color="black", lw=1.4)
+    turn = min((a.born for a in report.timeline if a.backward), default=steps)
+    ax.axvline(turn, color=INPUT, lw=1, ls=":")
+    ax.set(xlabel="allocations and releases, in order", ylabel="alive, MiB", xlim=(0, steps))
+    ax.set_ylim(0, 1.15 * max(total) / MIB)
+    for place, text, side in ((turn - 0.6, "forward", "right"), (turn + 0.6, "backward", "left")):
+        ax.text(place, 1.12 * max(total) / MIB, text, ha=side, va="top", color=INPUT)
+    plt.show()
+
+
+def at_peak(reports: Mapping[str, tuple[Report, Sequence[str]]]) -> None:
+    """What is alive at each report's peak, as a bar of its parts.
+
+    reports: under the bar's name, a report and the names of those parts that are a tenth of its
+    peak or more, in order of birth. Raises ValueError if the names are not one each.
+    """
+    _, ax = plt.subplots(figsize=(WIDTH, 0.62 * len(reports) + 0.6))
+    for row, (report, names) in enumerate(reports.values()):
+        large, looks = _large(report.at_peak, report, names), _looks(report)
+        left = 0.0
+        for a, name in zip(large, names, strict=True):
+            ax.barh(row, a.bytes / MIB, left=left, height=0.7, **looks(a))
+            box = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1} if a.hidden else None
+            middle = left + a.bytes / MIB / 2
+            ax.text(middle, row, name, ha="center", va="center", fontsize=8, bbox=box)
+            left += a.bytes / MIB
+        rest = report.peak_bytes / MIB - left
+        ax.barh(row, rest, left=left, height=0.7, fc=INPUT, ec=INPUT)
+        ax.text(left + rest, row, f" {report.peak_bytes / MIB:,.0f} MiB", va="center")
+    ax.set_yticks(range(len(reports)), reports)
+    ax.invert_yaxis()
+    ax.grid(axis="y", visible=False)
+    ax.set_xlim(0, 1.18 * max(report.peak_bytes for report, _ in reports.values()) / MIB)
+    ax.set_xlabel("alive at the peak, MiB")
+    plt.show()
+
+
+def _large(
+    allocations: Sequence[Allocation], report: Report, names: Sequence[str]
+) -> list[Allocation]:
+    share = SHARE * report.peak_bytes
+    large = sorted((a for a in allocations if a.bytes >= share), key=lambda a: a.born)
+    if len(large) != len(names):
+        parts = ", ".join(describe(a) for a in large)
+        raise ValueError(f"names must be one for each of {len(large)} ({parts}), not {names!r}")
+    return large
+
+
+def _looks(report: Report) -> Callable[[Allocation], dict]:
+    """One color a source line, whatever it allocates; hatched where hidden."""
+    large = [a.line for a in report.timeline if a.bytes >= SHARE * report.peak_bytes]
+    fills = dict(zip(dict.fromkeys(large), itertools.cycle(FILLS), strict=False))
+
+    def look(a: Allocation) -> dict:
+        return {"fc": fills[a.line], "ec": INPUT, "lw": 0.8, "hatch": HIDDEN if a.hidden else None}
+
+    return look

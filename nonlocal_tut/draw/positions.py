@@ -1,0 +1,81 @@
+"""Pictures of positions: what an output sees, maps side by side, an example of the task."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from nonlocal_tut.draw.look import DOTS, INPUT, OUTPUT, WIDTH, plt
+
+
+def _grid(ax, height: int, width: int) -> None:
+    """The square cells of a map, without ticks."""
+    ax.set_xticks(np.arange(width + 1) - 0.5, labels=[])
+    ax.set_yticks(np.arange(height + 1) - 0.5, labels=[])
+    ax.tick_params(length=0)
+    ax.grid(color="#BBBBBB", linewidth=0.5)
+    ax.spines[:].set_visible(True)
+    ax.spines[:].set_color("#BBBBBB")
+
+
+def cone(kernel: int, layers: int) -> None:
+    """One output's view of its input through 1-D convolutions of stride 1, layer by layer."""
+    reach = layers * (kernel // 2)
+    _, ax = plt.subplots(figsize=(WIDTH, 0.62 * (layers + 1) + 0.5))
+    for layer in range(layers + 1):
+        seen = (layers - layer) * (kernel // 2)  # to either side
+        for x in range(-reach - 2, reach + 3):
+            inside = abs(x) <= seen
+            ax.plot(x, layer, "o", ms=11, mfc=OUTPUT if inside else "white", mec=INPUT, zorder=2)
+            if inside and layer:
+                for tap in range(-(kernel // 2), kernel // 2 + 1):
+                    ax.plot([x, x + tap], [layer, layer - 1], color="#999999", lw=0.8, zorder=1)
+        name = "input" if layer == 0 else f"layer {layer}"
+        ax.text(reach + 2.8, layer, f"{name}: {2 * seen + 1}", va="center")
+    ax.set(xlim=(-reach - 2.6, reach + 5.5), ylim=(-0.5, layers + 0.5))
+    ax.axis("off")
+    plt.show()
+
+
+def maps(
+    values: Mapping[str, Tensor], *, outline: Sequence[int | None] = (), grid: bool = False
+) -> None:
+    """Maps (H, W) side by side under their titles: masks, effective fields, attention.
+
+    outline: the side of a centered square to draw on each, in positions (None: no square);
+    grid: draw the positions' borders, for small maps.
+    """
+    columns = len(values)
+    panel = min(WIDTH / columns, 2.4)
+    _, axes = plt.subplots(1, columns, figsize=(columns * panel, panel + 0.35), squeeze=False)
+    outline = list(outline) or [None] * columns
+    for ax, (title, value), side in zip(axes[0], values.items(), outline, strict=True):
+        value = np.asarray(value.detach().cpu().double())
+        height, width = value.shape
+        ax.imshow(value, vmin=0, interpolation="nearest")
+        ax.set_title(title)
+        ax.grid(False)
+        ax.set(xticks=[], yticks=[])
+        if grid:
+            _grid(ax, height, width)
+        if side is not None:
+            corner = (width - 1) / 2 - side / 2, (height - 1) / 2 - side / 2
+            ax.add_patch(plt.Rectangle(corner, side, side, fill=False, ec="white", ls="--", lw=1.5))
+    plt.show()
+
+
+def task(dots: Tensor) -> None:
+    """One remote-copy map (COLORS + 1, side, side): the numbered dot, and the marker that asks."""
+    *colors, marker = np.asarray(dots)
+    side = len(marker)
+    _, ax = plt.subplots(figsize=(3.2, 3.2))
+    ax.imshow(np.ones((side, side)), cmap="gray", vmin=0, vmax=1)
+    _grid(ax, side, side)
+    for number, plane in enumerate(colors):
+        for row, column in np.argwhere(plane):
+            ax.plot(column, row, "o", ms=15, color=DOTS[number], mec="black")
+            ink = "white" if number < 2 else "black"
+            ax.text(column, row, number, ha="center", va="center", color=ink, fontsize=9)
+    for row, column in np.argwhere(marker):
+        ax.text(column, row, "?", ha="center", va="center", fontsize=14, weight="bold")
+    plt.show()
