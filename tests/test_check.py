@@ -2,6 +2,7 @@
 
 import sys
 
+import answers4
 import pytest
 import torch
 
@@ -159,6 +160,8 @@ WRONG = [
     ("3.3", paired, "a tensor of 1296 entries was made; the map has 162"),
     ("3.3", lambda *given: None, "None"),
 ]
+RIGHT += answers4.RIGHT
+WRONG += answers4.WRONG
 FUNCTIONS = {exercise for exercise, answer in RIGHT if callable(answer)}
 SILLY = ["fifty-five", 5.5, [], [[1]], {}, torch.tensor([2.0, 3.0])]
 
