@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from nonlocal_tut import draw
+from nonlocal_tut import draw, memory
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ CURVES = {"one": ([1, 2, 4], [1.0, 0.9, 0.8]), "two": ([1, 2, 4], [2.0, 2.5, 3.0
 
 
 def test_lines_say_what_they_are(shown):
-    assert draw.lines(CURVES, x="layers", y="width, positions", level=(1.5, "guessing")) is None
+    assert draw.lines(CURVES, x="layers", y="width, positions", levels={"guessing": 1.5}) is None
     assert {"one", "two", "guessing", "layers", "width, positions"} <= texts(shown[0])
 
 
@@ -135,3 +135,54 @@ def test_the_rest_of_the_module_draws_and_checks_nothing():
     loaded = set(told.stdout.split())
     assert "nonlocal_tut.tasks" in loaded
     assert not {"matplotlib", "nonlocal_tut.draw", "nonlocal_tut.check"} & loaded
+
+
+def test_more_curves_than_can_be_told_apart_are_refused():
+    curves = {str(n): ([1, 2], [n, n]) for n in range(9)}
+    with pytest.raises(ValueError, match="8 at most to be told apart, not 9"):
+        draw.lines(curves, x="a", y="b")
+
+
+class Block(torch.nn.Module):
+    """Two large tensors, one of them at the peak."""
+
+    def forward(self, x):
+        first = x.repeat(1, 50)
+        second = first + 1
+        return second.sum(1)
+
+
+@pytest.fixture
+def report():
+    return memory.predict(Block, (3, 40))
+
+
+def test_a_timeline_names_each_large_allocation_and_sums_all(shown, report):
+    assert draw.timeline(report, ("first", "second")) is None
+    ax = shown[0].axes[0]
+    texts = {t.get_text() for t in ax.texts}
+    assert {"first", "second", "forward", "backward"} <= texts
+    total = max(p.get_data().values.max() for p in ax.patches)
+    assert total == pytest.approx(report.peak_bytes / 2**20)
+
+
+def test_bars_at_the_peak_end_at_the_peak(shown, report):
+    large = [a for a in report.at_peak if a.bytes >= report.peak_bytes / 10]
+    assert draw.at_peak({"block": (report, [str(a.born) for a in large])}) is None
+    ax = shown[0].axes[0]
+    ends = max(p.get_x() + p.get_width() for p in ax.patches)
+    assert ends == pytest.approx(report.peak_bytes / 2**20)
+    assert ax.texts[-1].get_text() == f" {report.peak_bytes / 2**20:,.0f} MiB"
+
+
+def test_hidden_copies_are_hatched(shown):
+    article = memory.predict(lambda: memory.VARIANTS["article"](8), (1, 8, 30, 30))
+    draw.timeline(article, ("energy", "attention", "its gradient", "energy's", "hidden"))
+    hatched = [p for p in shown[0].axes[0].patches if p.get_hatch()]
+    assert len(hatched) == 1
+
+
+@pytest.mark.parametrize("names", [(), ("first",), ("a", "b", "c")])
+def test_a_missing_name_is_an_error_that_lists_what_is_large(report, names):
+    with pytest.raises(ValueError, match=r"names must be one for each of 2 \(first = x\.repeat"):
+        draw.timeline(report, names)

@@ -15,13 +15,13 @@ def lines(
     x: str,
     y: str,
     log: str = "",
-    level: tuple[float, str] | None = None,
+    levels: Mapping[str, float] | None = None,
     emphasis: str = "",
 ) -> None:
     """Curves (xs, ys), each labeled beside itself; marker and dash differ from curve to curve.
 
-    x, y: what the axes show, with the unit; log: "x", "y" or "xy"; level: a horizontal reference
-    (height, name); emphasis: the curve drawn in the output's color, the others in greys. A curve
+    x, y: what the axes show, with the unit; log: "x", "y" or "xy"; levels: horizontal references,
+    name and height; emphasis: the curve drawn in the output's color, the others in greys. A curve
     that falls off a cliff carries its name on the edge, any other at its end.
     Raises ValueError for more than eight curves.
     """
@@ -43,10 +43,10 @@ def lines(
         edges += edge is not None
         place = {"xy": (xs[index], ys[index]), "xytext": offset, "textcoords": "offset points"}
         ax.annotate(name, **place, ha=side, va="center", color=color, clip_on=False)
-    if level:
-        ax.axhline(level[0], color="#888888", lw=1, ls=":")
-        right = {"xy": (1, level[0]), "xycoords": ax.get_yaxis_transform()}
-        ax.annotate(level[1], **right, xytext=(7, 0), textcoords="offset points", va="center")
+    for name, height in (levels or {}).items():
+        ax.axhline(height, color="#888888", lw=1, ls=":")
+        right = {"xy": (1, height), "xycoords": ax.get_yaxis_transform()}
+        ax.annotate(name, **right, xytext=(7, 0), textcoords="offset points", va="center")
     for axis in log:
         _log_axis(ax, axis)
     scale = {axis: " (log scale)" if axis in log else "" for axis in "xy"}

@@ -20,7 +20,7 @@ ENGINE = "_engine_run_backward"  # the last Python frame before autograd's own l
 
 
 class Line(NamedTuple):
-    """A source line: its text, and the function and number that tell it from its like."""
+    """A source line: its text, without a comment, and the function and number where it stands."""
 
     text: str
     where: str
@@ -43,8 +43,8 @@ class Lines:
             if code.co_name == ENGINE and code.co_filename.startswith(TORCH):
                 return self.of_node.get(_node_number(), NOWHERE), True
             if not code.co_filename.startswith(SKIPPED):
-                text = linecache.getline(code.co_filename, frame.f_lineno).strip()
-                line = Line(text, f"{code.co_name}, line {frame.f_lineno}")
+                text = linecache.getline(code.co_filename, frame.f_lineno)
+                line = Line(text.split("  #")[0].strip(), f"{code.co_name}, line {frame.f_lineno}")
                 self.of_node[_last_number()] = line
                 return line, False
             frame = frame.f_back
