@@ -128,10 +128,10 @@ def test_16_bits_are_one_choice():
 
 def test_a_double_holds_every_count():
     for variant, itemsize in itertools.product(FORMULAS, ITEMS):
-        # 1024 is as far as the search for the largest map looks, and too far for every card.
+        # The search for the largest map looks from 2 to 1024.
         assert needs(variant, HIGH["B"], HIGH["C"], 1024, itemsize) < 2**53
-        least = needs(variant, LOW["B"], LOW["C"], 1024, itemsize)
-        assert least > max(GPUS.values()) * 2**30
+        assert needs(variant, HIGH["B"], HIGH["C"], 2, itemsize) < min(GPUS.values()) * 2**30
+        assert needs(variant, LOW["B"], LOW["C"], 1024, itemsize) > max(GPUS.values()) * 2**30
 
 
 @pytest.mark.parametrize("gpu", GPUS)

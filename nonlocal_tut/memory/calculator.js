@@ -89,7 +89,7 @@ function details({ variant, B, C, side, itemsize }) {
   const cards = Object.keys(GPUS).map((gpu) => {
     const verdict = fits(variant, B, C, side, itemsize, gpu) ? "✓ fits" : "✗ does not fit";
     const most = largestSide(variant, B, C, itemsize, gpu);
-    const cells = [GPUS[gpu].toFixed(1), verdict, most ? `${most}×${most}` : "none"];
+    const cells = [GPUS[gpu].toFixed(1), verdict, `${most}×${most}`];
     return `<tr><th scope="row">${gpu}</th><td>${cells.join("</td><td>")}</td></tr>`;
   });
   const columns = ["GPU", "GiB", "this map", "largest map"];

@@ -56,13 +56,13 @@ function fits(variant, B, C, side, itemsize, gpu) {
   return peak + held <= GPUS[gpu] * 2 ** 30;
 }
 
-// The largest side that fits; 0 where not even the smallest does.
+// The largest side that fits: 2 does for all that the calculator offers, 1024 for nothing.
 function largestSide(variant, B, C, itemsize, gpu) {
-  let [low, high] = [1, 1024];
+  let [low, high] = [2, 1024];
   while (high - low > 1) {
     const side = (low + high) >> 1;
     if (fits(variant, B, C, side, itemsize, gpu)) low = side;
     else high = side;
   }
-  return low > 1 ? low : 0;
+  return low;
 }
