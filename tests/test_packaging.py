@@ -35,8 +35,9 @@ def test_the_wheel_holds_the_module_and_asks_for_ranges(wheel):
     needs = {need for need in about.get_all("Requires-Dist") if "extra ==" not in need}
     assert needs == {"torch>=2.6", "numpy"}
     assert about["Requires-Python"] == ">=3.11"
-    modules = {str(p.relative_to(ROOT)) for p in (ROOT / "nonlocal_tut").rglob("*.py")}
-    assert modules == {name for name in wheel.namelist() if name.endswith(".py")}
+    files = [p for ending in ("py", "js") for p in (ROOT / "nonlocal_tut").rglob(f"*.{ending}")]
+    packed = {name for name in wheel.namelist() if name.endswith((".py", ".js"))}
+    assert packed == {str(file.relative_to(ROOT)) for file in files}
 
 
 def test_the_wheel_runs_the_readme_without_the_book_s_environment(wheel, tmp_path):

@@ -1,0 +1,68 @@
+// closed_form.py's arithmetic, for a browser. FORMULAS comes from there, so only the sizes of the
+// symbols are written twice; tests hold both to the same integers.
+
+function symbolBytes(variant, B, C, side, itemsize) {
+  const paper = variant.startsWith("paper");
+  const N = side * side;
+  const keys = variant === "paper_pooled" ? Math.floor(side / 2) ** 2 : N;
+  const d = Math.floor(C / (paper ? 2 : 8));
+  const numbers = {
+    A: B * N * keys, X: B * C * N, Q: B * d * N, I: B * d * N, P: B * d * keys,
+    V: C * C + C, K: C * d + d, W: C * d, b: C, c: d, s: 1,
+  };
+  const sizes = {};
+  for (const name in numbers) sizes[name] = numbers[name] * itemsize;
+  const cast = itemsize === 2 && B > 1 ? 4 : 0;
+  sizes.F = cast * (B * C * N + C);
+  sizes.f = cast * (B * d * N + d);
+  sizes.J = 8 * B * d * keys;
+  sizes.R = B === 1 ? sizes.X : sizes.b + sizes.F;
+  sizes.T = B === 1 ? sizes.I : 0;
+  return sizes;
+}
+
+// "4A + 2X + s" -> [[4, "A"], [2, "X"], [1, "s"]]
+function terms(moment) {
+  return Array.from(moment.matchAll(/(\d*)([A-Za-z])/g), ([, n, name]) => [Number(n || 1), name]);
+}
+
+function total(moment, sizes) {
+  return terms(moment).reduce((sum, [count, name]) => sum + count * sizes[name], 0);
+}
+
+function worst(moments, sizes) {
+  return moments.reduce((a, b) => (total(b, sizes) > total(a, sizes) ? b : a));
+}
+
+// All counts stay below 2^53 for what the calculator offers, so that a double holds them exactly.
+function closedForm(variant, B, C, side, itemsize) {
+  const sizes = symbolBytes(variant, B, C, side, itemsize);
+  const formulas = FORMULAS[variant];
+  const [first, second] = [worst(formulas.forward, sizes), worst(formulas.backward, sizes)];
+  const moment = worst([first, second], sizes);
+  return {
+    moment,
+    peak: total(moment, sizes),
+    forward: total(first, sizes),
+    backward: total(second, sizes),
+    saved: total(formulas.saved, sizes),
+    held: total(HELD, sizes),
+    terms: terms(moment).map(([count, name]) => ({ count, name, bytes: count * sizes[name] })),
+  };
+}
+
+function fits(variant, B, C, side, itemsize, gpu) {
+  const { peak, held } = closedForm(variant, B, C, side, itemsize);
+  return peak + held <= GPUS[gpu] * 2 ** 30;
+}
+
+// The largest side that fits: 2 does for all that the calculator offers, 1024 for nothing.
+function largestSide(variant, B, C, itemsize, gpu) {
+  let [low, high] = [2, 1024];
+  while (high - low > 1) {
+    const side = (low + high) >> 1;
+    if (fits(variant, B, C, side, itemsize, gpu)) low = side;
+    else high = side;
+  }
+  return low;
+}
