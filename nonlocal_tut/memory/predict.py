@@ -50,10 +50,11 @@ def predict(
             with RunsAs(device), tracker:
                 tensors_in(out)[0].backward(resident[-1])
     except (RuntimeError, TypeError) as error:  # the second from NumPy
+        said = " ".join(str(error).split()).rstrip(".")
         raise ValueError(
             "the module failed on the meta device, where tensors have shapes and no numbers: "
-            f"{' '.join(str(error).split()).rstrip('.')}. If it needs numbers (.item(), NumPy, indexing by a "
-            "mask), memory.measure runs it with numbers."
+            f"{said}. If it needs numbers (.item(), NumPy, indexing by a mask), memory.measure "
+            "runs it with numbers."
         ) from error
     tracker.close()
     sizes = None
