@@ -47,7 +47,7 @@ class CachingAllocator:
     def give(self, block: _Block) -> None:
         """Take a block back, and join it with the free ones beside it."""
         block.free = True
-        for left in (block.before, block):
+        for left in (block, block.before):  # the other order would lose `block` first
             if left is not None and left.free and left.after is not None and left.after.free:
                 self._join(left)
 

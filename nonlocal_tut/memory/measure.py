@@ -1,6 +1,7 @@
 """The bytes of a real run, on a CPU or a GPU, in the same report as a prediction's."""
 
 import copy
+import math
 from collections.abc import Sequence
 
 import torch
@@ -50,10 +51,11 @@ def _refuse_what_does_not_fit(make_module, input_shape, dtype, training, device)
         needed = predict(make_module, input_shape, dtype, training=training, device=device)
     except ValueError:  # it may run with numbers, which is what measuring is for
         return
-    if free is not None and needed.peak_bytes > free:
+    given = math.prod(input_shape) * dtype.itemsize
+    if free is not None and given + needed.peak_bytes > free:
         raise MemoryError(
-            f"this run would need {amount(needed.peak_bytes)} beside its parameters and input, "
-            f"and {amount(free)} are free; nothing was run.\n{needed}"
+            f"this run would need {amount(needed.peak_bytes)} beside its parameters and its input "
+            f"of {amount(given)}, and {amount(free)} are free; nothing was run.\n{needed}"
         )
 
 

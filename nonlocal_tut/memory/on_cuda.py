@@ -4,12 +4,13 @@ import torch
 from torch import Tensor, nn
 
 from nonlocal_tut.memory.report import Report
-from nonlocal_tut.memory.run import forward, rehearsed, tensors_in
+from nonlocal_tut.memory.run import forward, held_by, rehearsed, tensors_in
 
 
 def run_on_cuda(module: nn.Module, x: Tensor, training: bool) -> Report:
+    """Warm up with one run, then read the allocator's statistics around each pass."""
     cuda = torch.cuda
-    before = cuda.memory_allocated()
+    before = _requested("current")
     gradient = rehearsed(module, x, training)
     cuda.synchronize()
     cuda.empty_cache()  # so that no block is larger than it would be in a fresh process
@@ -24,6 +25,8 @@ def run_on_cuda(module: nn.Module, x: Tensor, training: bool) -> Report:
     forward_peak, forward_requested = peaks()
     kept = _requested("current") - requested
     returned = {y.untyped_storage().data_ptr(): y.untyped_storage() for y in tensors_in(out)}
+    for t in (x, *held_by(module)):  # what was there before was not added by returning it
+        returned.pop(t.untyped_storage().data_ptr(), None)
     backward_peak = backward_requested = 0
     if training:
         cuda.reset_peak_memory_stats()
@@ -37,7 +40,7 @@ def run_on_cuda(module: nn.Module, x: Tensor, training: bool) -> Report:
         backward_peak_bytes=backward_peak,
         saved_bytes=kept - sum(storage.nbytes() for storage in returned.values()),
         requested_bytes=max(forward_requested, backward_requested),
-        workspace_bytes=base - before - _size(gradient),
+        workspace_bytes=requested - before - _size(gradient),
     )
 
 

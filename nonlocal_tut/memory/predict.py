@@ -49,11 +49,12 @@ def predict(
             tracker.is_resident(resident[-1])
             with RunsAs(device), tracker:
                 tensors_in(out)[0].backward(resident[-1])
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:  # the second from NumPy
+        said = " ".join(str(error).split()).rstrip(".")
         raise ValueError(
             "the module failed on the meta device, where tensors have shapes and no numbers: "
-            f"{' '.join(str(error).split())} If it needs numbers (.item(), NumPy, indexing by a "
-            "mask), memory.measure runs it with numbers."
+            f"{said}. If it needs numbers (.item(), NumPy, indexing by a mask), memory.measure "
+            "runs it with numbers."
         ) from error
     tracker.close()
     sizes = None

@@ -1,6 +1,7 @@
 """What prediction and measurement share: checked arguments, the module, and how it is run."""
 
 import gc
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ def checked(make_module: MakeModule, input_shape: Sequence[int], dtype: Any, dev
         raise ValueError(f"input_shape must be positive integers, not {input_shape!r}")
     one_of("dtype", dtype, DTYPES)
     one_of("device", device, DEVICES)
+    if math.prod(sizes) * dtype.itemsize >= 2**63:
+        raise ValueError(f"input_shape {input_shape!r} has more bytes than torch can count")
 
 
 def place(device: str) -> torch.device:

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
+from nonlocal_tut.memory.layouts import LOW
+
 
 class RunsAs(TorchFunctionMode):
     """While entered, meta tensors say that they are on `device`, and SDPA takes its kernel.
@@ -24,9 +26,25 @@ class RunsAs(TorchFunctionMode):
             return self._attention(*args, **kwargs)
         return func(*args, **kwargs)
 
-    def _attention(self, q, k, v, **kwargs):
-        aten = torch.ops.aten
-        fused = all(t.stride(-1) == 1 for t in (q, k, v)) and q.shape[-1] == v.shape[-1]
-        if fused:
-            return aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, **kwargs)[0]
-        return F.scaled_dot_product_attention(q, k, v, **kwargs)
+    def _attention(
+        self, q, k, v, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, **more
+    ):
+        """A fused kernel where one takes these operands, else the map.
+
+        On a GPU the memory-efficient kernel, which takes every dtype but float64 and values wider
+        than keys; for 16 bits torch may choose another, with results of the same sizes.
+        """
+        aten, dtypes = torch.ops.aten, (torch.float32, *LOW)
+        rows = all(t.stride(-1) == 1 for t in (q, k, v))
+        plain = rows and attn_mask is None and not dropout_p and not more
+        if plain and self.device == "cpu" and q.shape[-1] == v.shape[-1]:
+            kernel = aten._scaled_dot_product_flash_attention_for_cpu
+            return kernel(q, k, v, is_causal=is_causal, scale=scale)[0]
+        aligned = all(t.shape[-1] % 8 == 0 for t in (q, v))
+        if plain and self.device == "cuda" and aligned and q.dtype in dtypes:
+            keep = torch.is_grad_enabled() and any(t.requires_grad for t in (q, k, v))
+            kernel = aten._scaled_dot_product_efficient_attention
+            return kernel(q, k, v, None, keep, is_causal=is_causal, scale=scale)[0]
+        return F.scaled_dot_product_attention(
+            q, k, v, attn_mask, dropout_p, is_causal, scale=scale, **more
+        )

@@ -100,10 +100,11 @@ class Tracker(TorchDispatchMode):
         """Count autograd's sum of two gradients as a run without this mode makes it: in place.
 
         Autograd adds the second gradient of a tensor to the first where nothing else refers to
-        that one, but never while a mode watches. Then the sum takes over the first's bytes.
+        that one, but never while a mode watches. Then the sum takes over the first's bytes. A view
+        is never added to: the tensor that it is a view of refers to the same bytes.
         """
         a = self.of_storage.get(_key(old))
-        if a is None or _references(old) > _references(new):
+        if a is None or old._is_view() or _references(old) > _references(new):
             return False
         del self.of_storage[_key(old)]
         self._watch(out, a)

@@ -137,7 +137,13 @@ def without_numbers(module: nn.Module) -> nn.Module:
     # A copy, because torch.func.functional_call would keep what a forward assigns to self.
     plain = (value for part in module.modules() for value in vars(part).values())
     held = [*module.parameters(), *module.buffers(), *(v for v in plain if isinstance(v, Tensor))]
-    return copy.deepcopy(module, {id(tensor): _meta(tensor) for tensor in held})
+    return copy.deepcopy(module, {id(tensor): _stand_in(tensor) for tensor in held})
+
+
+def _stand_in(tensor: Tensor) -> Tensor:
+    bare = tensor.detach().to("meta")
+    is_parameter = isinstance(tensor, nn.Parameter)
+    return nn.Parameter(bare, tensor.requires_grad) if is_parameter else bare
 
 
 def _channels(module: nn.Module) -> int | None:
