@@ -10,13 +10,13 @@ from nonlocal_tut.memory.variants import VARIANTS
 
 MAP = (24 * 24) ** 2 * 4
 SHAPE = (1, 16, 24, 24)
-QUERY = "query = self.query_conv(x).flatten(2)  # (B, C/8, N)"
-KEY = "key = self.key_conv(x).flatten(2)  # (B, C/8, N)"
-ENERGY = "energy = torch.bmm(query.transpose(1, 2), key)  # (B, N, N)"
+QUERY = "query = self.query_conv(x).flatten(2)"
+KEY = "key = self.key_conv(x).flatten(2)"
+ENERGY = "energy = torch.bmm(query.transpose(1, 2), key)"
 SOFTMAX = "return energy.softmax(dim=-1)"
-VALUE = "value = self.value_conv(x).flatten(2)  # (B, C, N)"
-OUT = "out = torch.bmm(value, attention.transpose(1, 2))  # (B, C, N)"
-SUM = "return self.gamma * out.unflatten(2, x.shape[2:]) + x  # (B, C, H, W)"
+VALUE = "value = self.value_conv(x).flatten(2)"
+OUT = "out = torch.bmm(value, attention.transpose(1, 2))"
+SUM = "return self.gamma * out.unflatten(2, x.shape[2:]) + x"
 
 
 def article(device="cpu", **more):
