@@ -4,8 +4,9 @@ See chapter 4, "Where do the bytes go?".
 """
 
 from nonlocal_tut.memory.closed_form import closed_form
+from nonlocal_tut.memory.compare import compare
 from nonlocal_tut.memory.measure import measure
 from nonlocal_tut.memory.predict import predict
 from nonlocal_tut.memory.report import Allocation, Report
 
-__all__ = ["Allocation", "Report", "closed_form", "measure", "predict"]
+__all__ = ["Allocation", "Report", "closed_form", "compare", "measure", "predict"]
