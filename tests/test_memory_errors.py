@@ -85,7 +85,7 @@ def test_measuring_on_a_gpu_that_is_not_there_is_refused(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("articel", 1, 8, 9, 9), "variant must be one of 'article', .*, not 'articel'"),
+        (("thesis", 1, 8, 9, 9), "variant must be one of 'article', .*, not 'thesis'"),
         (("article", 1, 8, 9, 9, torch.int8), "dtype must be one of .*, not torch.int8"),
         (("article", 0, 8, 9, 9), "B must be an integer of 1 or more, not 0"),
         (("article", 1, 7, 9, 9), "C must be an integer of 8 or more, not 7"),

@@ -1,6 +1,5 @@
 """Predicted bytes are measured bytes, and the closed form's: on hundreds of random runs."""
 
-import gc
 import random
 
 import pytest
@@ -19,16 +18,10 @@ RUNS, SEED = 200, 4
 
 @pytest.fixture(scope="module", autouse=True)
 def small_chunks():
-    """Chunked blocks of dozens of chunks, from small maps; and measuring collects no old garbage.
-
-    Maps have two rows and columns or more: sizes of 1 make every layout the same.
-    """
-    gc.collect()
-    gc.freeze()
+    """Chunked blocks have up to dozens of chunks, on maps that are small."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pairwise, "CHUNK", 20_000)
         yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")

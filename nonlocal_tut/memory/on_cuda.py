@@ -10,6 +10,11 @@ from nonlocal_tut.memory.run import forward, held_by, rehearsed, tensors_in
 def run_on_cuda(module: nn.Module, x: Tensor, training: bool) -> Report:
     """Warm up with one run, then read the allocator's statistics around each pass."""
     cuda = torch.cuda
+    if cuda.get_allocator_backend() != "native":
+        raise ValueError(
+            "measuring on a GPU needs torch's own allocator, which counts what is requested; "
+            f"this process was started with {cuda.get_allocator_backend()}"
+        )
     before = _requested("current")
     gradient = rehearsed(module, x, training)
     cuda.synchronize()

@@ -1,0 +1,86 @@
+"""Predicted bytes beside measured ones, on the device at hand."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from nonlocal_tut.blocks import NonLocalBlock, SelfAttention2d
+from nonlocal_tut.memory.measure import measure
+from nonlocal_tut.memory.predict import predict
+from nonlocal_tut.memory.report import MIB, Report
+from nonlocal_tut.memory.variants import VARIANTS
+
+BMM = tuple(VARIANTS)  # those that build the map: nothing of theirs is left out of a prediction
+BLOCKS: dict[str, Callable[[int], nn.Module]] = VARIANTS | {
+    "SelfAttention2d": SelfAttention2d,
+    "NonLocalBlock": NonLocalBlock,
+}
+SIZES = ((1, 64, 64, 64), (2, 64, 48, 48))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One block, trained for one step on one shape: its prediction and its measurement."""
+
+    variant: str
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    predicted: Report
+    measured: Report
+
+    @property
+    def percent(self) -> float:
+        """How far the predicted peak is above the measured one, in % of the latter."""
+        return 100 * (self.predicted.peak_bytes / self.measured.peak_bytes - 1)
+
+    def __str__(self) -> str:
+        predicted, measured = (r.peak_bytes / MIB for r in (self.predicted, self.measured))
+        shape, dtype = "×".join(map(str, self.shape)), str(self.dtype).removeprefix("torch.")
+        difference = round(self.percent, 2) + 0.0  # no minus before a zero
+        return (
+            f"{self.variant:15s}  {shape:13s}  {dtype:8s} {predicted:10,.2f} {measured:10,.2f} "
+            f"{difference:+9.2f} %"
+        )
+
+
+HEADER = f"{'':15s}  {'shape':13s}  {'dtype':8s} {'predicted':>10s} {'measured':>10s}  difference"
+
+
+class Rows(list):
+    """Rows that print as a table, peaks in MiB."""
+
+    def __str__(self) -> str:
+        return "\n".join([HEADER, *map(str, self)])
+
+    def worst(self, variants: Iterable[str] = BMM) -> Row:
+        """The row of these variants that is furthest off, either way."""
+        variants = tuple(variants)
+        return max((r for r in self if r.variant in variants), key=lambda row: abs(row.percent))
+
+
+def compare(
+    device: str | None = None,
+    sizes: Sequence[tuple[int, int, int, int]] = SIZES,
+    dtype: torch.dtype = torch.float32,
+) -> Rows:
+    """`predict` against `measure` for each block of the chapter, in training.
+
+    device: "cpu" or "cuda"; None is a GPU if there is one. sizes: (B, C, H, W), each for all of
+    "article", "swapped", "dot_product", "paper", "paper_pooled" and the two fused blocks
+    "SelfAttention2d" and "NonLocalBlock", whose kernels need scratch that no prediction has.
+
+    Raises what `measure` raises. See chapter 4, "Where do the bytes go?".
+    """
+    return Rows(row(variant, shape, dtype, device) for shape in sizes for variant in BLOCKS)
+
+
+def row(variant: str, shape: tuple[int, ...], dtype: torch.dtype, device: str | None) -> Row:
+    """One block on one shape."""
+
+    def make() -> nn.Module:
+        return BLOCKS[variant](shape[1])
+
+    measured = measure(make, shape, dtype, device=device)
+    return Row(variant, shape, dtype, predict(make, shape, dtype, device=measured.device), measured)
