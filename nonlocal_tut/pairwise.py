@@ -10,7 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from nonlocal_tut.fused import fused_softmax
+
 PAIRWISE = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
+SOFTMAX = PAIRWISE[:2]  # the others are divided by the number of keys
 ATTENTION = ("fused", "matmul", "chunked")
 CHUNK = 2**20  # entries of the map that "chunked" holds at a time: 4 MiB in float32
 
@@ -74,7 +77,14 @@ def attend(
         return _reassociated(theta, phi, g)
     if pairwise == "concatenation":
         return _sorted_sums(theta, phi, g)
-    return _fused_softmax(theta, phi, g)
+    if on_cuda(theta) and theta.dtype == torch.float64:  # no kernel there takes it
+        return _chunked(theta, phi, g, pairwise)
+    return fused_softmax(theta, phi, g, cuda=on_cuda(theta))
+
+
+def on_cuda(x: Tensor) -> bool:
+    """Whether CUDA's kernels take x. A prediction for a GPU, on the meta device, says yes here."""
+    return x.is_cuda
 
 
 def split_concatenation(theta: Tensor, phi: Tensor, w_f: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,28 +125,6 @@ def _chunked(theta: Tensor, phi: Tensor, g: Tensor, pairwise: str) -> Tensor:
     else:
         out = [rows(c) for c in chunks]
     return torch.cat(out, dim=1)
-
-
-def _fused_softmax(theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
-    """softmax(theta · phiᵀ) · g by a fused kernel, in the layout that the kernels take.
-
-    They want the last stride to be 1 and, on CUDA, widths that are multiples of 8; the CPU's also
-    wants both widths to be equal. Else torch builds the map and says nothing. A column of zeros
-    changes no product. CUDA has no such kernel for float64.
-    """
-    if theta.is_cuda and theta.dtype == torch.float64:
-        return _chunked(theta, phi, g, "embedded_gaussian")
-    d, dv = (8 * ((t.shape[-1] + 7) // 8) for t in (theta, g))
-    if not theta.is_cuda:
-        d = dv = max(d, dv)
-    q, k, v = _widened(theta, d), _widened(phi, d), _widened(g, dv)  # (B, 1, N or M, d or dv)
-    y = F.scaled_dot_product_attention(q, k, v, scale=1.0)  # (B, 1, N, dv)
-    return y.squeeze(1)[..., : g.shape[-1]]
-
-
-def _widened(rows: Tensor, width: int) -> Tensor:
-    missing = width - rows.shape[-1]
-    return (F.pad(rows, (0, missing)) if missing else rows.contiguous()).unsqueeze(1)
 
 
 def _reassociated(theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
