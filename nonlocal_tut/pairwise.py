@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from nonlocal_tut.backends import capability_of, fused_backend
 from nonlocal_tut.fused import fused_softmax
 
 PAIRWISE = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
@@ -60,9 +61,10 @@ def attend(
     The same numbers three ways, at three prices in bytes:
     - "matmul" builds the (B, N, M) map, and training keeps it.
     - "chunked" builds a few rows of it at a time, and builds them again in the backward pass.
-    - "fused" never builds it: a fused softmax kernel, or a sum in another order (see below).
-      The kernel has no second derivative; take another way for a gradient of a gradient.
-    Raises ValueError for an unknown `pairwise` or `attention`. See chapter 5, "Can it be exact
+    - "fused" never builds it: a fused softmax (see `fused`), or a sum in another order (below).
+      Where a GPU has no kernel for the dtype it is "chunked": float64, and on a T4 bfloat16.
+    Raises ValueError for an unknown `pairwise` or `attention`. A gradient of the fused softmax's
+    gradient raises RuntimeError: it has none; the other ways have. See chapter 5, "Can it be exact
     without N×N?".
     """
     one_of("pairwise", pairwise, PAIRWISE)
@@ -77,14 +79,10 @@ def attend(
         return _reassociated(theta, phi, g)
     if pairwise == "concatenation":
         return _sorted_sums(theta, phi, g)
-    if on_cuda(theta) and theta.dtype == torch.float64:  # no kernel there takes it
-        return _chunked(theta, phi, g, pairwise)
-    return fused_softmax(theta, phi, g, cuda=on_cuda(theta))
-
-
-def on_cuda(x: Tensor) -> bool:
-    """Whether CUDA's kernels take x. A prediction for a GPU, on the meta device, says yes here."""
-    return x.is_cuda
+    capability = capability_of(theta)
+    if capability is not None and fused_backend(8, 8, g.dtype, capability).backend == "math":
+        return _chunked(theta, phi, g, pairwise)  # no kernel there takes this dtype
+    return fused_softmax(theta, phi, g, cuda=capability is not None)
 
 
 def split_concatenation(theta: Tensor, phi: Tensor, w_f: Tensor) -> tuple[Tensor, Tensor]:
