@@ -528,12 +528,11 @@ def test_the_meta_device_and_a_dispatch_mode_see_a_step(block):
     assert count.operations > 20 and x.grad.shape == x.shape
 
 
-def test_convolutions_run_as_modules_once_each(one_thread):
+def test_convolutions_run_as_modules_once_each():
     for block in blocks():
+        wanted = [name for name, _ in block.named_children() if name != "w_f"]  # used as a vector
         seen = []
-        for name, child in block.named_children():
-            child.register_forward_hook(lambda *_, name=name: seen.append(name))
-        x = normal(2, 16, 5, 4).requires_grad_()
-        block(x).sum().backward()
-        wanted = [n for n, _ in block.named_children() if n != "w_f"]  # used as a vector
-        assert seen == wanted
+        for child in block.children():
+            child.register_forward_hook(lambda module, *_, seen=seen: seen.append(module))
+        block(normal(2, 16, 5, 4).requires_grad_()).sum().backward()
+        assert seen == [getattr(block, name) for name in wanted]

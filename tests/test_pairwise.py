@@ -144,7 +144,7 @@ def test_the_fused_softmax_says_that_it_has_no_second_derivative_and_what_has(wh
 )
 def test_blocks_of_the_backward_equal_the_map_in_value_and_gradient(d, dv, dtype, tolerance):
     tensors = inputs(n=300, m=270, d=d, dv=dv, dtype=dtype)  # 3 blocks of queries, 3 of keys
-    theta, *rest = tensors = [(t.detach() / d**0.25).requires_grad_() for t in tensors]
+    tensors = [(t.detach() / d**0.25).requires_grad_() for t in tensors]
     wide = [t.detach().double().requires_grad_() for t in tensors]
     y, expected = attend(*tensors), attend(*wide, attention="matmul")
     assert y.dtype == dtype and oracle.distance(y.double(), expected) < tolerance
@@ -171,6 +171,7 @@ def test_autocast_lets_the_values_decide_where_a_convolution_made_them_alone():
     assert theta.grad.dtype == torch.float32 and theta.grad.isfinite().all()
 
 
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
 @pytest.mark.parametrize("d, dv", [(3, 8), (8, 8)])
 def test_a_gradient_for_each_sample(d, dv):
     *tensors, _ = (t.detach() for t in inputs(d=d, dv=dv))
