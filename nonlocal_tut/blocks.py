@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nonlocal_tut.pairwise import ATTENTION, PAIRWISE, affinity, attend, one_of
+from nonlocal_tut.pairwise import ATTENTION, PAIRWISE, SOFTMAX, affinity, attend, one_of
 
 AXES = {1: "(B, C, W)", 2: "(B, C, H, W)", 3: "(B, C, T, H, W)"}
 CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -106,14 +106,14 @@ class NonLocalBlock(nn.Module):
     def _mean(self, x: Tensor, return_attention: bool) -> tuple[Tensor, Tensor | None]:
         """Eq. 1. Apart from Eq. 6, so that theta, phi and g are let go before w_z runs."""
         source = _pool(x) if self.subsample == "before" else x
+        pool = _pool if self.subsample == "after" else _same
+        copy = self.attention == "fused" and self.pairwise in SOFTMAX  # see _rows
         if self.pairwise == "gaussian":
-            theta, phi = x, source
+            theta, phi = _rows(x), _rows(pool(source))  # (B, N, C), (B, M, C)
         else:
-            theta, phi = self.theta(x), self.phi(source)  # (B, C', …)
-        g = self.g(source)  # (B, C', …)
-        if self.subsample == "after":
-            phi, g = _pool(phi), _pool(g)
-        theta, phi, g = _rows(theta), _rows(phi), _rows(g)  # (B, N, d), (B, M, d), (B, M, C')
+            theta = _rows(self.theta(x), copy)  # (B, N, C')
+            phi = _rows(pool(self.phi(source)), copy)  # (B, M, C')
+        g = _rows(pool(self.g(source)), copy)  # (B, M, C')
         if self.scale is not None:
             theta = theta * self.scale
         w_f = self.w_f.weight.flatten() if self.pairwise == "concatenation" else None  # (2C',)
@@ -166,18 +166,23 @@ class SelfAttention2d(nn.Module):
         return (y, attention) if return_attention else y
 
     def _mean(self, x: Tensor, return_attention: bool) -> tuple[Tensor, Tensor | None]:
-        query = _rows(self.query_conv(x))  # (B, N, C // reduction)
-        key = _rows(self.key_conv(x))  # (B, N, C // reduction)
-        value = _rows(self.value_conv(x))  # (B, N, C)
+        copy = self.attention == "fused"
+        query = _rows(self.query_conv(x), copy)  # (B, N, C // reduction)
+        key = _rows(self.key_conv(x), copy)  # (B, N, C // reduction)
+        value = _rows(self.value_conv(x), copy)  # (B, N, C)
         if return_attention:
             attention = affinity(query, key)  # (B, N, N)
             return attention @ value, attention
         return attend(query, key, value, attention=self.attention), None
 
 
-def _rows(x: Tensor) -> Tensor:
-    """One row a position: (B, C, …) -> (B, N, C)."""
-    return x.flatten(2).transpose(1, 2)
+def _rows(x: Tensor, copy: bool = False) -> Tensor:
+    """One row a position: (B, C, …) -> (B, N, C); a fused softmax reads a copy, row after row.
+
+    Made here and not there, so that a convolution's output goes before the next one is computed.
+    """
+    rows = x.flatten(2).transpose(1, 2)
+    return rows.contiguous() if copy else rows
 
 
 def _maps(rows: Tensor, like: Tensor) -> Tensor:
@@ -189,6 +194,10 @@ def _pool(x: Tensor) -> Tensor:
     """2×2 max pool, of space alone: (B, C, [T,] [H,] W) -> (B, C, [T,] [H // 2,] W // 2)."""
     pool = {3: F.max_pool1d, 4: F.max_pool2d, 5: F.max_pool3d}[x.ndim]
     return pool(x, (1, 2, 2) if x.ndim == 5 else 2)
+
+
+def _same(x: Tensor) -> Tensor:
+    return x
 
 
 def _check(x: Tensor, channels: int, dims: int, subsample: str | None = None) -> None:

@@ -10,7 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from nonlocal_tut.backends import capability_of, fused_backend
+from nonlocal_tut.fused import fused_softmax
+
 PAIRWISE = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
+SOFTMAX = PAIRWISE[:2]  # the others are divided by the number of keys
 ATTENTION = ("fused", "matmul", "chunked")
 CHUNK = 2**20  # entries of the map that "chunked" holds at a time: 4 MiB in float32
 
@@ -57,9 +61,10 @@ def attend(
     The same numbers three ways, at three prices in bytes:
     - "matmul" builds the (B, N, M) map, and training keeps it.
     - "chunked" builds a few rows of it at a time, and builds them again in the backward pass.
-    - "fused" never builds it: a fused softmax kernel, or a sum in another order (see below).
-      The kernel has no second derivative; take another way for a gradient of a gradient.
-    Raises ValueError for an unknown `pairwise` or `attention`. See chapter 5, "Can it be exact
+    - "fused" never builds it: a fused softmax (see `fused`), or a sum in another order (below).
+      Where a GPU has no kernel for the dtype it is "chunked": float64, and on a T4 bfloat16.
+    Raises ValueError for an unknown `pairwise` or `attention`. A gradient of the fused softmax's
+    gradient raises RuntimeError: it has none; the other ways have. See chapter 5, "Can it be exact
     without N×N?".
     """
     one_of("pairwise", pairwise, PAIRWISE)
@@ -74,7 +79,10 @@ def attend(
         return _reassociated(theta, phi, g)
     if pairwise == "concatenation":
         return _sorted_sums(theta, phi, g)
-    return _fused_softmax(theta, phi, g)
+    capability = capability_of(theta)
+    if capability is not None and fused_backend(8, 8, g.dtype, capability).backend == "math":
+        return _chunked(theta, phi, g, pairwise)  # no kernel there takes this dtype
+    return fused_softmax(theta, phi, g, cuda=capability is not None)
 
 
 def split_concatenation(theta: Tensor, phi: Tensor, w_f: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,28 +123,6 @@ def _chunked(theta: Tensor, phi: Tensor, g: Tensor, pairwise: str) -> Tensor:
     else:
         out = [rows(c) for c in chunks]
     return torch.cat(out, dim=1)
-
-
-def _fused_softmax(theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
-    """softmax(theta · phiᵀ) · g by a fused kernel, in the layout that the kernels take.
-
-    They want the last stride to be 1 and, on CUDA, widths that are multiples of 8; the CPU's also
-    wants both widths to be equal. Else torch builds the map and says nothing. A column of zeros
-    changes no product. CUDA has no such kernel for float64.
-    """
-    if theta.is_cuda and theta.dtype == torch.float64:
-        return _chunked(theta, phi, g, "embedded_gaussian")
-    d, dv = (8 * ((t.shape[-1] + 7) // 8) for t in (theta, g))
-    if not theta.is_cuda:
-        d = dv = max(d, dv)
-    q, k, v = _widened(theta, d), _widened(phi, d), _widened(g, dv)  # (B, 1, N or M, d or dv)
-    y = F.scaled_dot_product_attention(q, k, v, scale=1.0)  # (B, 1, N, dv)
-    return y.squeeze(1)[..., : g.shape[-1]]
-
-
-def _widened(rows: Tensor, width: int) -> Tensor:
-    missing = width - rows.shape[-1]
-    return (F.pad(rows, (0, missing)) if missing else rows.contiguous()).unsqueeze(1)
 
 
 def _reassociated(theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:

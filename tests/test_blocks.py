@@ -1,5 +1,6 @@
 """The two blocks against loops over queries and keys, under every switch, and as modules."""
 
+import math
 import os
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
@@ -11,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from nonlocal_tut.blocks import NonLocalBlock, SelfAttention2d
 from nonlocal_tut.pairwise import ATTENTION, PAIRWISE
@@ -447,6 +449,31 @@ def peak_bytes(function):
     return peak
 
 
+@pytest.fixture
+def one_thread():
+    """The CPU's kernel has scratch for every thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+MIB = 2**20
+IMAGE, BATCH = (1, 64, 96, 96), (2, 64, 32, 32)
+
+
+def training_bytes(block, shape):
+    """Of forward and backward, beyond the input, the output's gradient and the parameters."""
+    x, gradient = normal(*shape).requires_grad_(), normal(*shape, seed=1)
+
+    def step():
+        y = block(x)
+        y.backward(gradient)
+        assert y.shape == shape  # y stays alive to the end, as in a network
+
+    return peak_bytes(step)
+
+
 @pytest.mark.parametrize("index", range(5), ids=[*PAIRWISE, "SelfAttention2d"])
 def test_training_at_64_by_64_takes_a_fraction_of_one_map(index):
     x = normal(1, 16, 64, 64).requires_grad_()
@@ -454,3 +481,58 @@ def test_training_at_64_by_64_takes_a_fraction_of_one_map(index):
     assert peak_bytes(lambda: blocks("fused")[index](x).sum().backward()) < one_map / 10
     assert peak_bytes(lambda: blocks("chunked")[index](x).sum().backward()) < one_map / 3
     assert peak_bytes(lambda: blocks("matmul")[index](x)) > one_map
+
+
+@pytest.mark.parametrize(
+    "block, shape, most",
+    [
+        (NonLocalBlock(64, 32), BATCH, 5.6),
+        (NonLocalBlock(64), IMAGE, 19),
+        (NonLocalBlock(64, pairwise="dot_product"), IMAGE, 14),
+        (NonLocalBlock(64, pairwise="gaussian"), IMAGE, 19),
+        (NonLocalBlock(64, pairwise="concatenation"), IMAGE, 64),
+        (SelfAttention2d(64), IMAGE, 18),
+    ],
+    ids=["batch", "embedded_gaussian", "dot_product", "gaussian", "concatenation", "sagan"],
+)
+def test_training_stays_within_its_bytes(block, shape, most, one_thread):
+    assert training_bytes(block, shape) < most * MIB
+
+
+def test_inference_stays_within_its_bytes(one_thread):
+    block, x = NonLocalBlock(64, 32), normal(*BATCH)
+    with torch.no_grad():
+        assert peak_bytes(lambda: block(x)) < 2.1 * MIB
+
+
+@pytest.mark.parametrize("index", range(5), ids=[*PAIRWISE, "SelfAttention2d"])
+def test_bytes_grow_as_the_positions_do(index, one_thread):
+    """On 16 images: the kernel's scratch, 1 MiB whatever N, is a good part of one small image's."""
+    block = [*(NonLocalBlock(64, pairwise=p) for p in PAIRWISE), SelfAttention2d(64)][index]
+    small, large = (training_bytes(block, (16, 64, side, side)) for side in (32, 48))
+    assert abs(math.log(large / small) / math.log(48**2 / 32**2) - 1) < 0.05
+
+
+@pytest.mark.parametrize("block", [NonLocalBlock(16), SelfAttention2d(16)], ids=["paper", "sagan"])
+def test_the_meta_device_and_a_dispatch_mode_see_a_step(block):
+    class Count(TorchDispatchMode):
+        operations = 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            self.operations += 1
+            return func(*args, **(kwargs or {}))
+
+    x = torch.empty(2, 16, 20, 20, device="meta", requires_grad=True)
+    with Count() as count:
+        block.to("meta")(x).sum().backward()
+    assert count.operations > 20 and x.grad.shape == x.shape
+
+
+def test_convolutions_run_as_modules_once_each():
+    for block in blocks():
+        wanted = [name for name, _ in block.named_children() if name != "w_f"]  # used as a vector
+        seen = []
+        for child in block.children():
+            child.register_forward_hook(lambda module, *_, seen=seen: seen.append(module))
+        block(normal(2, 16, 5, 4).requires_grad_()).sum().backward()
+        assert seen == [getattr(block, name) for name in wanted]

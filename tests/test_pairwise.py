@@ -129,11 +129,64 @@ def test_a_gradient_of_a_gradient(pairwise, attention):
     )
 
 
-def test_the_fused_kernel_says_that_it_has_no_second_derivative():
-    tensors = inputs()
+@pytest.mark.parametrize("d, dv", WIDTHS)
+@pytest.mark.parametrize("which", range(3), ids=["theta", "phi", "g"])
+def test_the_fused_softmax_says_that_it_has_no_second_derivative_and_what_has(which, d, dv):
+    tensors = inputs(d=d, dv=dv)
     first = torch.autograd.grad(attend(*tensors).sum(), tensors[:3], create_graph=True)
-    with pytest.raises(RuntimeError, match="not implemented"):
-        torch.autograd.grad(first[0].square().sum(), tensors[0])
+    with pytest.raises(RuntimeError, match='use attention="matmul" '):
+        first[which].square().sum().backward()
+
+
+@pytest.mark.parametrize("d, dv", [(8, 64), (64, 32), (1, 2)])
+@pytest.mark.parametrize(
+    "dtype, tolerance", [(torch.float64, 1e-10), (torch.float32, 1e-5), (torch.bfloat16, 2**-5)]
+)
+def test_blocks_of_the_backward_equal_the_map_in_value_and_gradient(d, dv, dtype, tolerance):
+    tensors = inputs(n=300, m=270, d=d, dv=dv, dtype=dtype)  # 3 blocks of queries, 3 of keys
+    tensors = [(t.detach() / d**0.25).requires_grad_() for t in tensors]
+    wide = [t.detach().double().requires_grad_() for t in tensors]
+    y, expected = attend(*tensors), attend(*wide, attention="matmul")
+    assert y.dtype == dtype and oracle.distance(y.double(), expected) < tolerance
+    pairs = zip(gradients(y, tensors[:3]), gradients(expected, wide[:3]), strict=True)
+    for actual, wanted in pairs:
+        assert actual.dtype == dtype and oracle.distance(actual.double(), wanted) < tolerance
+
+
+def test_the_backward_takes_no_notice_of_autocast():
+    tensors = inputs(n=20, d=3, dv=5, dtype=torch.float32)
+    expected = gradients(attend(*tensors), tensors[:3])
+    y = attend(*tensors)
+    with torch.autocast("cpu", torch.bfloat16):
+        actual = gradients(y, tensors[:3])
+    assert all(torch.equal(a, e) for a, e in zip(actual, expected, strict=True))
+
+
+def test_autocast_lets_the_values_decide_where_a_convolution_made_them_alone():
+    theta, phi, g, _ = inputs(d=8, dv=4, dtype=torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = attend(theta, phi, g.bfloat16())  # "gaussian" compares x with x, in float32
+    assert y.dtype == torch.bfloat16
+    y.sum().backward()
+    assert theta.grad.dtype == torch.float32 and theta.grad.isfinite().all()
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+@pytest.mark.parametrize("d, dv", [(3, 8), (8, 8)])
+def test_a_gradient_for_each_sample(d, dv):
+    *tensors, _ = (t.detach() for t in inputs(d=d, dv=dv))
+    each = torch.func.grad(lambda *t: attend(*(a[None] for a in t)).square().sum(), (0, 1, 2))
+    actual = torch.func.vmap(each)(*tensors)
+    tensors = [t.requires_grad_() for t in tensors]
+    expected = torch.autograd.grad(attend(*tensors).square().sum(), tensors)
+    for a, e in zip(actual, expected, strict=True):
+        assert oracle.distance(a, e) < 1e-12
+
+
+def test_only_what_needs_a_gradient_gets_one():
+    theta, phi, g, _ = inputs()
+    attend(theta.detach(), phi, g.detach()).sum().backward()
+    assert theta.grad is None and g.grad is None and phi.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize("attention", ["fused", "chunked"])

@@ -1,0 +1,141 @@
+"""softmax(theta · phiᵀ) · g without the map: torch's fused kernels, in the layout they take.
+
+They want the last stride to be 1; else torch builds the map and says nothing. `backends` says
+which kernel takes what. CUDA's take keys and values of different widths, in multiples of 8. The
+CPU's takes one width: the narrower operand gets columns of zeros, which change no product. In
+`SelfAttention2d` that makes keys and queries 8 times as wide, so training keeps them as they were
+and goes backward in blocks (`_ByBlocks`), where no operand is padded. See chapter 5, "Can it be
+exact without N×N?".
+
+What was tried to go below, for SelfAttention2d(64) at 96×96 in training (float32, MiB):
+- Zero-padded and left to autograd: 23.5. The kernel's backward on blocks, each padded while it
+  runs: some 17 by count, and no faster than blocks of plain products, which need no padding: 13.6.
+  Those are kept. At equal widths the kernel's own backward is about 1.5 times as fast, and stays.
+- Computing theta, phi and g again in the backward, not saving them: not kept. The peak is where
+  their gradients are alive, so they would be too; it runs the convolutions a second time, past
+  their hooks, and saves bytes only between forward and backward, as checkpointing the block does.
+"""
+
+from math import isqrt
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd import Function
+
+TWICE = (
+    "the fused softmax has no second derivative; for a gradient of a gradient use "
+    'attention="matmul" (or "chunked")'
+)
+
+
+def fused_softmax(theta: Tensor, phi: Tensor, g: Tensor, *, cuda: bool) -> Tensor:
+    """softmax(theta · phiᵀ) · g: theta (B, N, d), phi (B, M, d), g (B, M, dv) -> (B, N, dv).
+
+    cuda: whether CUDA's kernels will take it, or the CPU's. A gradient of a gradient raises
+    RuntimeError.
+    """
+    d, dv = theta.shape[-1], g.shape[-1]
+    training = torch.is_grad_enabled() and any(t.requires_grad for t in (theta, phi, g))
+    eager_training = training and not torch.compiler.is_compiling()
+    if eager_training and d != dv and not cuda:
+        return _ByBlocks.apply(theta, phi, g)[0]
+    d, dv = (_multiple_of_8(d), _multiple_of_8(dv)) if cuda else (max(d, dv),) * 2
+    q, k, v = _widened(theta, d), _widened(phi, d), _widened(g, dv)  # (B, 1, N or M, d or dv)
+    if eager_training:
+        _say_that_once_is_all(q, k, v)
+    y = F.scaled_dot_product_attention(q, k, v, scale=1.0)  # (B, 1, N, dv)
+    return y.squeeze(1)[..., : g.shape[-1]]  # backward, a slice also hands the kernel rows
+
+
+def _multiple_of_8(width: int) -> int:
+    return 8 * ((width + 7) // 8)
+
+
+def _widened(rows: Tensor, width: int) -> Tensor:
+    """(B, N, d) -> (B, 1, N, width), row after row: one head, and columns of zeros."""
+    missing = width - rows.shape[-1]
+    return (F.pad(rows, (0, missing)) if missing else rows.contiguous()).unsqueeze(1)
+
+
+class _ByBlocks(Function):
+    """Forward: the CPU's kernel, padded while it runs. Backward: a block of the map at a time.
+
+    Of the map p, training keeps the logarithm of each row's sum, from which any block comes back:
+    p = exp(theta · phiᵀ - sums). With dp = dy · gᵀ, the softmax's gradient is p (dp - Σ_j p dp),
+    and Σ_j p dp = Σ dy y, so that a row needs no second pass.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(theta: Tensor, phi: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+        width = max(theta.shape[-1], g.shape[-1])
+        kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+        padded = (_widened(t.to(g.dtype), width) for t in (theta, phi, g))
+        y, sums = kernel(*padded, scale=1.0)  # (B, 1, N, width), (B, 1, N)
+        return y.squeeze(1)[..., : g.shape[-1]].contiguous(), sums.squeeze(1).unsqueeze(2)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        ctx.save_for_backward(*inputs, *output)
+        ctx.mark_non_differentiable(output[1])
+
+    @staticmethod
+    def backward(ctx, dy: Tensor, _) -> tuple[Tensor, Tensor, Tensor]:
+        theta, phi, g, y, sums = ctx.saved_tensors
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+            gradients = _backward(theta, phi, g, y, sums, dy)
+        return _NoDerivative.apply(*gradients, theta, phi, g, dy)[:3]
+
+
+def _backward(
+    theta: Tensor, phi: Tensor, g: Tensor, y: Tensor, sums: Tensor, dy: Tensor
+) -> list[Tensor]:
+    """The gradients of theta, phi and g, in float32 at least, as the kernel has them."""
+    gradients = [torch.zeros_like(t, dtype=sums.dtype) for t in (theta, phi, g)]
+    size = max(128, 4 * isqrt(theta.shape[1]))  # a block has as many entries as 16 channels
+    queries = [t.split(size, dim=1) for t in (theta, y, sums, dy, gradients[0])]
+    keys = [t.split(size, dim=1) for t in (phi, g, *gradients[1:])]
+    for theta_i, y_i, sums_i, dy_i, dtheta_i in zip(*queries, strict=True):
+        theta_i, dy_i = theta_i.to(sums.dtype), dy_i.to(sums.dtype)
+        means = (dy_i * y_i).sum(dim=2, keepdim=True)  # (B, size, 1)
+        for phi_j, g_j, dphi_j, dg_j in zip(*keys, strict=True):
+            phi_j, g_j = phi_j.to(sums.dtype), g_j.to(sums.dtype)
+            p = torch.baddbmm(sums_i, theta_i, phi_j.mT, beta=-1).exp_()  # (B, size, size)
+            dg_j.baddbmm_(p.mT, dy_i)
+            p *= torch.baddbmm(means, dy_i, g_j.mT, beta=-1)  # the gradient of theta · phiᵀ
+            dtheta_i.baddbmm_(p, phi_j)
+            dphi_j.baddbmm_(p.mT, theta_i)
+    return [d.to(t.dtype) for d, t in zip(gradients, (theta, phi, g), strict=True)]
+
+
+def _say_that_once_is_all(*tensors: Tensor) -> None:
+    """Their gradients, if differentiated in turn, raise `TWICE` and not the kernel's own error."""
+    for tensor in tensors:
+        if tensor.requires_grad:
+            tensor.register_hook(_once)
+
+
+def _once(gradient: Tensor | None) -> Tensor | None:
+    if gradient is None or not gradient.requires_grad:
+        return gradient
+    return _NoDerivative.apply(gradient)[0]
+
+
+class _NoDerivative(Function):
+    """The same tensors, whose derivative is an error that says what to do."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(*tensors: Tensor) -> tuple[Tensor, ...]:
+        return tensors
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx, *gradients: Tensor) -> None:
+        raise RuntimeError(TWICE)
