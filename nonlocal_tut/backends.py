@@ -17,6 +17,7 @@ from torch import Tensor
 FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 HALVES = (torch.bfloat16, torch.float16)
 NEWEST = (12, 1)  # the last compute capability that the source names
+ASSUMED = (8, 0)  # an A100's, where a GPU is only predicted
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,11 @@ def fused_backend(
 def capability_of(x: Tensor) -> tuple[int, int] | None:
     """The compute capability of x's GPU; None on the CPU, and on the meta device, as the CPU has.
 
-    A prediction for a GPU on the meta device puts another function in this one's place.
+    A prediction for a GPU runs on the meta device and lets `is_cuda` be true there: `ASSUMED`.
     """
-    return torch.cuda.get_device_capability(x.device) if x.is_cuda else None
+    if not x.is_cuda:
+        return None
+    return ASSUMED if x.is_meta else torch.cuda.get_device_capability(x.device)
 
 
 def _cpu(d: int, dv: int, dtype: torch.dtype) -> str | None:

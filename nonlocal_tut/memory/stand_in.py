@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
-from nonlocal_tut.memory.layouts import LOW
+from nonlocal_tut.backends import ASSUMED, fused_backend
 
 
 class RunsAs(TorchFunctionMode):
@@ -31,20 +31,20 @@ class RunsAs(TorchFunctionMode):
     ):
         """A fused kernel where one takes these operands, else the map.
 
-        On a GPU the memory-efficient kernel, which takes every dtype but float64 and values wider
-        than keys; for 16 bits torch may choose another, with results of the same sizes.
+        On a GPU always the memory-efficient one: where torch would choose another, results have
+        the same sizes.
         """
-        aten, dtypes = torch.ops.aten, (torch.float32, *LOW)
-        rows = all(t.stride(-1) == 1 for t in (q, k, v))
-        plain = rows and attn_mask is None and not dropout_p and not more
-        if plain and self.device == "cpu" and q.shape[-1] == v.shape[-1]:
+        training = torch.is_grad_enabled() and any(t.requires_grad for t in (q, k, v))
+        capability = ASSUMED if self.device == "cuda" else None
+        strides = tuple(t.stride(-1) for t in (q, k, v))
+        sizes = q.shape[-1], v.shape[-1], q.dtype, capability
+        choice = fused_backend(*sizes, last_strides=strides, training=training)
+        if choice.backend == "math" or attn_mask is not None or dropout_p or more:
+            options = attn_mask, dropout_p, is_causal
+            return F.scaled_dot_product_attention(q, k, v, *options, scale=scale, **more)
+        aten = torch.ops.aten
+        if capability is None:
             kernel = aten._scaled_dot_product_flash_attention_for_cpu
             return kernel(q, k, v, is_causal=is_causal, scale=scale)[0]
-        aligned = all(t.shape[-1] % 8 == 0 for t in (q, v))
-        if plain and self.device == "cuda" and aligned and q.dtype in dtypes:
-            keep = torch.is_grad_enabled() and any(t.requires_grad for t in (q, k, v))
-            kernel = aten._scaled_dot_product_efficient_attention
-            return kernel(q, k, v, None, keep, is_causal=is_causal, scale=scale)[0]
-        return F.scaled_dot_product_attention(
-            q, k, v, attn_mask, dropout_p, is_causal, scale=scale, **more
-        )
+        kernel = aten._scaled_dot_product_efficient_attention
+        return kernel(q, k, v, None, training, is_causal=is_causal, scale=scale)[0]
