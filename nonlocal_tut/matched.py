@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from nonlocal_tut.tasks import COLORS, Examples, answers, fit, to
 
@@ -68,7 +69,7 @@ def twin(examples: Examples) -> Examples:
     maps, color = examples.maps.clone(), examples.color.roll(1, dims=1)
     planes, tags = maps.flatten(2), maps[:, COLORS + 1 :].flatten(2)  # views: (B, …, N)
     is_dot = planes[:, :COLORS].sum(1, keepdim=True)  # (B, 1, N)
-    whose = torch.nn.functional.one_hot(color, COLORS).to(maps.dtype)  # (B, tags, COLORS)
+    whose = F.one_hot(color, COLORS).to(maps.dtype)  # (B, tags, COLORS)
     planes[:, :COLORS] = whose.mT @ (tags * is_dot)  # (B, COLORS, N)
     return Examples(maps, examples.marker, color)
 
