@@ -20,8 +20,8 @@ class Examples(NamedTuple):
     """A batch of the task: what is shown, where it is asked, what is right."""
 
     maps: Tensor  # (B, COLORS + 1, side, side), zeros but for the dot and the marker
-    marker: Tensor  # (B,) index of the marker among the side·side positions
-    color: Tensor  # (B,) the dot's color, 0 … COLORS - 1
+    marker: Tensor  # (B,) index of the marker among the side·side positions; or (B, P), P of them
+    color: Tensor  # like marker: the dot's color, 0 … COLORS - 1
 
 
 @cache
@@ -91,14 +91,15 @@ class Trained:
 def answers(model: nn.Module, examples: Examples) -> Tensor:
     """The net's logits where it is asked: (B, COLORS, H, W) read at the marker -> (B, COLORS).
 
+    With several markers, marker being (B, P): -> (B, COLORS, P).
     Raises ValueError if the net's logits have another shape. See chapter 1.
     """
     logits = model(examples.maps)
     wanted = (len(examples.maps), COLORS, *examples.maps.shape[2:])
     if logits.shape != wanted:
         raise ValueError(f"the net's logits must be {wanted}, they are {tuple(logits.shape)}")
-    row = torch.arange(len(logits), device=logits.device)
-    return logits.flatten(2)[row, :, examples.marker]
+    place = examples.marker.view(len(logits), 1, -1).expand(-1, COLORS, -1)  # (B, COLORS, P)
+    return logits.flatten(2).gather(2, place).view(-1, COLORS, *examples.marker.shape[1:])
 
 
 def train(
@@ -121,6 +122,27 @@ def train(
     Raises ValueError if the logits have another shape. See chapter 1, "Where does each net fall
     off?".
     """
+
+    def draw(generator: torch.Generator) -> Examples:
+        return remote_copy(batch, side, generator=generator)
+
+    model, losses = fit(build, draw, steps=steps, rate=learning_rate, seed=seed, label=label)
+    return Trained(label, model, losses, _test(model, side))
+
+
+def fit(
+    build: Callable[[], nn.Module],
+    draw: Callable[[torch.Generator], Examples],
+    *,
+    steps: int,
+    rate: float,
+    seed: int,
+    label: str,
+) -> tuple[nn.Module, list[float]]:
+    """The training loop of both tasks: a fresh batch from `draw` a step. -> the net, the losses.
+
+    The net is in eval mode afterwards. Raises ValueError if its logits have another shape.
+    """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     data = torch.Generator().manual_seed(seed)
     losses = []
@@ -128,9 +150,9 @@ def train(
     with torch.random.fork_rng():
         torch.manual_seed(seed)  # for the first weights, and for dropout
         model = build().to(device).train()
-        optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
         for step in range(steps):
-            examples = _to(remote_copy(batch, side, generator=data), device)
+            examples = to(draw(data), device)
             loss = F.cross_entropy(answers(model, examples), examples.color)
             optimizer.zero_grad()
             loss.backward()
@@ -138,21 +160,22 @@ def train(
             losses.append(loss.item())
             print("·" * (10 * (step + 1) // steps - 10 * step // steps), end="", flush=True)
     print(" trained", flush=True)
-    return Trained(label, model, losses, _test(model, side, device))
+    return model.eval(), losses
 
 
 @torch.no_grad()
-def _test(model: nn.Module, side: int, device: str, count: int = 256) -> dict[int, float]:
+def _test(model: nn.Module, side: int, count: int = 256) -> dict[int, float]:
     """Accuracy at each distance on `count` examples that no training seed draws."""
-    model.eval()
+    device = next(model.parameters()).device
     held_out = torch.Generator().manual_seed(2**31)
     accuracy = {}
     for distance in range(1, side):
-        examples = _to(remote_copy(count, side, distance=distance, generator=held_out), device)
+        examples = to(remote_copy(count, side, distance=distance, generator=held_out), device)
         right = answers(model, examples).argmax(1) == examples.color  # (count,)
         accuracy[distance] = right.float().mean().item()
     return accuracy
 
 
-def _to(examples: Examples, device: str) -> Examples:
+def to(examples: Examples, device: str | torch.device) -> Examples:
+    """The same examples on a device."""
     return Examples(*(t.to(device) for t in examples))

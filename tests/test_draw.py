@@ -103,6 +103,23 @@ def test_a_task_shows_its_dot_by_number_and_its_marker(shown):
     assert where == {"2": (4, 1), "?": (0, 3)}  # (column, row)
 
 
+def test_maps_with_tags_stand_side_by_side_and_shapes_tell_tags(shown):
+    planes = torch.zeros(7, 6, 6)
+    planes[0, 1, 4] = planes[5, 1, 4] = 1  # dot 0, tag 0
+    planes[3, 2, 2] = planes[6, 2, 2] = 1  # dot 3, tag 1
+    planes[4, 5, 0] = planes[6, 5, 0] = 1  # marker, tag 1
+    draw.task(planes, planes.flip(2))
+    left, right = shown[0].axes
+    assert {t.get_text(): t.get_position() for t in left.texts} == {
+        "0": (4, 1),
+        "3": (2, 2),
+        "?": (0, 5),
+    }
+    shapes = {(*line.get_xdata(), *line.get_ydata()): line.get_marker() for line in left.lines}
+    assert shapes == {(4, 1): "o", (2, 2): "s", (0, 5): "s"}
+    assert {t.get_position() for t in right.texts} == {(1, 1), (3, 2), (5, 5)}
+
+
 def test_a_product_takes_its_sides_from_its_factors(shown):
     assert draw.product("query N C/8", "key C/8 N", "the map N N", {"N": 2, "C/8": 0.5}) is None
     left, right, result = shown[0].axes[0].patches
@@ -129,7 +146,7 @@ def test_without_matplotlib_the_error_names_what_to_install():
 
 
 def test_the_rest_of_the_module_draws_and_checks_nothing():
-    parts = "blocks, convert, pairwise, receptive_field, shapes, tasks"
+    parts = "blocks, convert, cousins, matched, pairwise, receptive_field, shapes, tasks"
     told = python(f"from nonlocal_tut import {parts}; import sys; print(*sys.modules)")
     assert told.returncode == 0, told.stderr
     loaded = set(told.stdout.split())

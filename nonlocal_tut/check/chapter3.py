@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from nonlocal_tut.blocks import NonLocalBlock
+from nonlocal_tut.check.largest import Largest
 
 
 def _pooled_map(answer: Any) -> str:
@@ -53,18 +53,6 @@ def _fold_scale(answer: Callable[[dict[str, Tensor], float], dict[str, Tensor]])
     return f"the outputs differ; you changed {', '.join(touched) or 'nothing'}."
 
 
-class _Largest(TorchDispatchMode):
-    """How many entries the largest tensor has that is made meanwhile, views aside."""
-
-    entries = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        out = func(*args, **(kwargs or {}))
-        if isinstance(out, Tensor) and not func.is_view:
-            self.entries = max(self.entries, out.numel())
-        return out
-
-
 def _split(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str:
     """3.3: Eq. 5 before the division, from (B, N, d), (B, N, d), (2d,), with no tensor of pairs."""
     luck = torch.Generator().manual_seed(4)
@@ -76,7 +64,7 @@ def _split(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str:
             for queries, keys in zip(theta, phi, strict=True)
         ]
     ).view(2, 9, 9)
-    with _Largest() as seen:
+    with Largest() as seen:
         got = answer(theta, phi, w_f)
     if not isinstance(got, Tensor):
         return f"the function should return a tensor, it returns {got!r}."

@@ -64,18 +64,25 @@ def maps(
     plt.show()
 
 
-def task(dots: Tensor) -> None:
-    """One remote-copy map (COLORS + 1, side, side): the numbered dot, and the marker that asks."""
-    *colors, marker = np.asarray(dots)
-    side = len(marker)
-    _, ax = plt.subplots(figsize=(3.2, 3.2))
-    ax.imshow(np.ones((side, side)), cmap="gray", vmin=0, vmax=1)
-    _grid(ax, side, side)
-    for number, plane in enumerate(colors):
-        for row, column in np.argwhere(plane):
-            ax.plot(column, row, "o", ms=15, color=DOTS[number], mec="black")
-            ink = "white" if number < 2 else "black"
-            ax.text(column, row, number, ha="center", va="center", color=ink, fontsize=9)
-    for row, column in np.argwhere(marker):
-        ax.text(column, row, "?", ha="center", va="center", fontsize=14, weight="bold")
+def task(*maps: Tensor) -> None:
+    """Maps of a copy task, side by side: the numbered dots, and the markers that ask.
+
+    maps: (COLORS + 1 [+ tags], side, side) each; with tags, the two kinds are round and square.
+    """
+    _, axes = plt.subplots(1, len(maps), figsize=(3.2 * len(maps), 3.2), squeeze=False)
+    for ax, planes in zip(axes[0], maps, strict=True):
+        planes = np.asarray(planes)
+        side, colors = planes.shape[-1], len(DOTS)
+        ax.imshow(np.ones((side, side)), cmap="gray", vmin=0, vmax=1)
+        _grid(ax, side, side)
+        for plane, row, column in np.argwhere(planes[: colors + 1]):
+            asks, tags = plane == colors, planes[colors + 1 :, row, column]
+            shape = "os^D"[int(tags.argmax())] if len(tags) else "o"
+            if len(tags) or not asks:
+                fill = "white" if asks else DOTS[plane]
+                ax.plot(column, row, shape, ms=15, color=fill, mec="black")
+            text = {"ha": "center", "va": "center", "weight": "bold" if asks else "normal"}
+            ink = "white" if plane < 2 else "black"
+            size = 9 if not asks else 11 if len(tags) else 14
+            ax.text(column, row, "?" if asks else plane, color=ink, fontsize=size, **text)
     plt.show()
