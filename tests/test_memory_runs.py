@@ -44,6 +44,12 @@ def views_of_views(conv, x):
     return y.mT.exp() + y.mT.sin() + y.mT.tanh()
 
 
+def gradient_in_use(conv, x):
+    rows = conv(x).flatten(2).mT.sin()
+    mean = torch.bmm(torch.bmm(rows, rows.mT), rows)
+    return (rows + (mean + rows.tanh())).sigmoid()  # tanh's is added before mean reads it
+
+
 class Residual(nn.Module):
     """Several blocks in a row, one of them twice, each beside a skip."""
 
@@ -84,6 +90,7 @@ RUNS = {
     "a tensor used three times": lambda: Does(thrice),
     "views used three times": lambda: Does(thrice_as_views),
     "transposed three times": lambda: Does(views_of_views),
+    "a gradient that another branch still needs": lambda: Does(gradient_in_use),
     "several blocks": Residual,
     "a map beside the output": WithMap,
     "frozen queries and keys": frozen,
