@@ -60,6 +60,31 @@ def test_workspace_is_reported_apart_and_in_nothing_else():
     assert told in str(first) and "workspace" not in str(without)
 
 
+def test_what_is_cached_from_before_does_not_change_the_blocks():
+    count = 19 * 2**17  # 9.5 MiB of float32: split off 20 MiB, but not off 10 MiB
+    with recorded():
+        cached = [torch.empty(10 * 2**20, dtype=torch.uint8) for _ in range(2)]
+        del cached
+        report = memory.measure(nn.Sigmoid, (count,), training=False)
+    assert report.peak_bytes == report.requested_bytes == 4 * count
+
+
+def test_the_backward_peak_is_not_the_forward_one():
+    class Wide(nn.Conv2d):
+        def forward(self, x):
+            return super().forward(x) + x.detach().repeat(1, 1, 9, 9).mean()
+
+    def make():
+        return Wide(32, 32, 1)
+
+    with recorded():
+        report = memory.measure(make, SHAPE)
+    wide = 81 * 32 * 576 * 4
+    assert report.forward_peak_bytes > wide > report.backward_peak_bytes > 0
+    assert report.peak_bytes == report.forward_peak_bytes
+    assert memory.predict(make, SHAPE).backward_peak_bytes < wide
+
+
 def test_the_rounding_of_a_block_is_no_workspace():
     with recorded():
         report = memory.measure(lambda: nn.Conv2d(3, 5, 1), (1, 3, 5, 7))

@@ -64,17 +64,24 @@ def test_recomputation_is_counted_once_a_chunk(variant):
 # --- the closed form
 
 
+def check_formula(variant, shape, dtype):
+    case = Case(variant, shape, dtype, training=True)
+    predicted, formula = case.predict(), memory.closed_form(variant, *shape, dtype)
+    for name in (*QUANTITIES, "requested_bytes"):
+        assert getattr(formula, name) == getattr(predicted, name), f"{case}: {name}"
+    assert sum(a.bytes for a in formula.at_peak) == formula.peak_bytes, case
+
+
 def test_closed_form_equals_prediction_as_integers():
+    # Two moments that are the worst of a run only on a few small shapes.
+    check_formula("dot_product", (1, 13, 2, 3), torch.float32)
+    check_formula("article", (1, 76, 10, 3), torch.bfloat16)
     draw = random.Random(1000)
     for i in range(1000):
         variant = tuple(VARIANTS)[i % len(VARIANTS)]
         shape = (draw.randint(1, 4), draw.randint(8, 96), draw.randint(2, 40), draw.randint(2, 40))
         dtype = draw.choice((torch.float32, torch.float64, torch.bfloat16, torch.float16))
-        case = Case(variant, shape, dtype, training=True)
-        predicted, formula = case.predict(), memory.closed_form(variant, *shape, dtype)
-        for name in (*QUANTITIES, "requested_bytes"):
-            assert getattr(formula, name) == getattr(predicted, name), f"{case}: {name}"
-        assert sum(a.bytes for a in formula.at_peak) == formula.peak_bytes, case
+        check_formula(variant, shape, dtype)
 
 
 # --- the table of hidden copies

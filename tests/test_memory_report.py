@@ -133,6 +133,19 @@ def test_fused_attention_has_no_map_and_says_what_is_not_modeled(block, dtype, d
     assert max(a.bytes for a in report.timeline) < 1024**2 * dtype.itemsize
 
 
+def test_on_cuda_float64_goes_by_chunks_and_keys_stay_narrow():
+    def predicted(dtype, device):
+        return memory.predict(lambda: SelfAttention2d(64), (1, 64, 32, 32), dtype, device=device)
+
+    fused = "scratch inside the fused attention kernel"
+    assert fused in predicted(torch.float64, "cpu").not_modeled
+    assert fused not in predicted(torch.float64, "cuda").not_modeled
+    narrow = [a for a in predicted(torch.float32, "cuda").saved if a.shape == (1, 1024, 8)]
+    assert len(narrow) == 2  # on a CPU they are as wide as the values
+    wide = [a for a in predicted(torch.float32, "cpu").saved if a.shape == (1, 1024, 64)]
+    assert len(wide) == 3 and wide[0].bytes == 8 * narrow[0].bytes  # and the values
+
+
 def test_wide_convolutions_and_cuda_libraries_are_not_modeled_and_the_rest_is():
     def not_modeled(make, device):
         return memory.predict(make, (1, 8, 9, 9), device=device).not_modeled
