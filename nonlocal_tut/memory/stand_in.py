@@ -24,9 +24,10 @@ class RunsAs(TorchFunctionMode):
             return self._attention(*args, **kwargs)
         return func(*args, **kwargs)
 
-    def _attention(self, q, k, v, **kwargs):
-        aten = torch.ops.aten
-        fused = all(t.stride(-1) == 1 for t in (q, k, v)) and q.shape[-1] == v.shape[-1]
-        if fused:
-            return aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, **kwargs)[0]
-        return F.scaled_dot_product_attention(q, k, v, **kwargs)
+    def _attention(self, query, key, value, attn_mask=None, *others, **kwargs):
+        """`scaled_dot_product_attention`, whose arguments may come by place or by name."""
+        aten, qkv = torch.ops.aten, (query, key, value)
+        if all(t.stride(-1) == 1 for t in qkv) and query.shape[-1] == value.shape[-1]:
+            kernel = aten._scaled_dot_product_flash_attention_for_cpu
+            return kernel(*qkv, *others, attn_mask=attn_mask, **kwargs)[0]
+        return F.scaled_dot_product_attention(*qkv, attn_mask, *others, **kwargs)
