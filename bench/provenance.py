@@ -30,14 +30,14 @@ def provenance(device: str, budget: int, command: Sequence[str], seconds: float)
         "seconds": round(seconds),
         "bytes": BYTES[device],
         "times": "Milliseconds on all threads. The contestants of one shape, dtype and mode run in "
-        "turns, one run each a round; a measured run before them warms up.",
+        "turns, one run each a round, after a run that warms up.",
     }
 
 
 BYTES = {
     "cpu": "Peak of what is live above parameters, input and incoming gradient, from "
     "torch.profiler's memory events, on one thread and without oneDNN, so that it is the same on "
-    "every processor.",
+    "every processor. Where bytes_are is predicted: by nonlocal_tut.memory.predict.",
     "cuda": "Peak of what is allocated above parameters, input, incoming gradient and libraries' "
     "workspaces, in blocks of the caching allocator.",
 }

@@ -30,7 +30,8 @@ def _cell(row: Row) -> str:
     if row["status"] != OK:
         return row["status"].partition(":")[0]
     times = f" ({row['time_ratio']:.2f})" if row["time_ratio"] is not None else ""
-    return f"{row['peak_bytes'] / MIB:.1f}, {row['median_ms']:.1f}{times}"
+    about = "~" if row["bytes_are"] == "predicted" else ""
+    return f"{about}{row['peak_bytes'] / MIB:.1f}, {row['median_ms']:.1f}{times}"
 
 
 def _troubles(rows: Sequence[Row]) -> Iterator[str]:

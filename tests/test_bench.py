@@ -63,6 +63,7 @@ def test_a_tiny_run_is_written_as_the_readme_says(tmp_path, monkeypatch, capsys)
         assert row["status"] == "ok" and row["shape"] == [1, 64, 16, 16] and row["rounds"] == 15
         assert 0 < row["min_ms"] <= row["median_ms"]
         assert 0 < row["predicted_bytes"] <= row["peak_bytes"] < 2 * MIB
+        assert row["bytes_are"] == "measured"
         if row["kind"] == "ours":
             assert row["same_function_as"] == row["contestant"]
             assert row["time_ratio"] == row["bytes_ratio"] == 1
@@ -84,6 +85,13 @@ def test_bytes_are_those_that_the_module_measures():
     row = rows_of(OURS, PLAIN)[PLAIN.name, True]
     measured = memory.measure(lambda: VARIANTS["article"](64), (1, 64, 16, 16), device="cpu")
     assert row["peak_bytes"] == measured.peak_bytes
+
+
+def test_large_maps_in_16_bits_have_predicted_bytes_and_are_run():
+    cell = Cell((1, 64, 40, 40), torch.bfloat16, False, 1)
+    row = rows_of(OURS, PLAIN, cells=[cell])[PLAIN.name, False]
+    assert row["bytes_are"] == "predicted" and row["peak_bytes"] == row["predicted_bytes"]
+    assert row["time_ratio"] > 0
 
 
 def test_another_function_has_a_row_and_no_ratio():
