@@ -1,6 +1,7 @@
 # make book   the rendered book, in _build/html
 # make test   everything that CI checks
 # make peers  our block against other people's packages, which it installs first
+# make bench  bytes and times beside theirs, into book/data; wants a quiet machine
 # make notebooks   run the pages again and write their outputs back
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -11,7 +12,7 @@ READY := .venv/.ready
 export OMP_NUM_THREADS ?= 1
 export KINETO_LOG_LEVEL ?= 6
 
-.PHONY: book test lint peers notebooks clean
+.PHONY: book test lint peers install-peers bench notebooks clean
 
 book: $(READY)
 	@$(BIN)/jupyter-book build . -W -n --keep-going --quiet
@@ -24,11 +25,16 @@ test: lint
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --exclude '*.ipynb' .
-	$(BIN)/codespell nonlocal_tut tests tools book README.md
+	$(BIN)/codespell nonlocal_tut tests tools bench book README.md
 
-peers: $(READY)
+install-peers: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-peers.txt
+
+peers: install-peers
 	REQUIRE_PEERS=1 $(BIN)/python -m pytest -q tests/test_peers.py
+
+bench: install-peers
+	$(BIN)/python -m bench $(BENCH)
 
 notebooks: $(READY)
 	$(BIN)/python tools/run_notebooks.py

@@ -1,22 +1,18 @@
-"""Our block against the blocks of mmcv, SlowFast, PyTorchVideo and timm as they are installed.
+"""Our blocks against the blocks of other packages as they are installed.
 
     pip install --no-deps -r requirements-peers.txt
 
 A missing package skips its tests; with REQUIRE_PEERS=1 in the environment it fails them.
 """
 
-import functools
-import importlib
-import importlib.util
-import itertools
 import os
-import sys
-import types
-from pathlib import Path
 
 import pytest
 import torch
 
+from bench import peers
+from bench.contestants import everyone
+from bench.same import CLOSE, difference
 from nonlocal_tut.convert import from_peer
 from nonlocal_tut.layouts import LAYOUTS
 
@@ -24,44 +20,30 @@ C, INNER = 16, 8
 SIDES = {1: (11,), 2: (5, 6), 3: (3, 4, 6)}
 
 
-@functools.cache
-def peer(module):
-    """Import one module of a package, and not all that the packages above it would import."""
-    *parents, _ = module.split(".")
-    found = importlib.util.find_spec(parents[0])
-    if found is None:
+def built(make, *args, **options):
+    """A peer's block, or what becomes of a test without its package."""
+    try:
+        return make(*args, **options)
+    except peers.Missing as error:
         say = pytest.fail if os.environ.get("REQUIRE_PEERS") else pytest.skip
-        say(f"{parents[0]} is missing: pip install --no-deps -r requirements-peers.txt")
-    folder = Path(found.submodule_search_locations[0]).parent
-    for parent in itertools.accumulate(parents, "{}.{}".format):
-        if parent not in sys.modules:
-            sys.modules[parent] = types.ModuleType(parent)
-            sys.modules[parent].__path__ = [str(folder.joinpath(*parent.split(".")))]
-    return importlib.import_module(module)
+        say(str(error))
 
 
 def mmcv(dims, mode, sub_sample, normed):
-    block = getattr(peer("mmcv.cnn.bricks.non_local"), f"NonLocal{dims}d")
     norm_cfg = {"type": f"BN{dims}d"} if normed else None
-    return block(C, mode=mode, sub_sample=sub_sample, norm_cfg=norm_cfg)
+    return built(peers.mmcv, C, dims, mode=mode, sub_sample=sub_sample, norm_cfg=norm_cfg)
 
 
-def slowfast(pool_size, instantiation):
-    return peer("slowfast.models.nonlocal_helper").Nonlocal(C, INNER, pool_size, instantiation)
+def slowfast(pool_size, form):
+    return built(peers.slowfast, C, INNER, pool_size, form)
 
 
 def pytorchvideo(**options):
-    create = peer("pytorchvideo.layers.nonlocal_net").create_nonlocal
-    return create(dim_in=C, dim_inner=INNER, **options)
+    return built(peers.pytorchvideo, C, INNER, **options)
 
 
 def timm(channels=C, **options):
-    with pytest.MonkeyPatch.context() as patch:
-        if importlib.util.find_spec("torchvision") is None:  # timm imports one class, unused here
-            for name in ("torchvision", "torchvision.ops", "torchvision.ops.misc"):
-                patch.setitem(sys.modules, name, types.ModuleType(name))
-            sys.modules["torchvision.ops.misc"].FrozenBatchNorm2d = torch.nn.BatchNorm2d
-        return peer("timm.layers.non_local_attn").NonLocalAttn(channels, **options)
+    return built(peers.timm, channels, **options)
 
 
 def assert_same(layout, theirs, **changes):
@@ -140,7 +122,7 @@ def test_timm(options, changes):
 @pytest.mark.parametrize(
     "layout, build",
     [
-        ("mmcv", lambda: peer("mmcv.cnn.bricks.non_local").NonLocal2d(C)),
+        ("mmcv", lambda: built(peers.mmcv, C)),
         ("slowfast", lambda: slowfast([1, 2, 2], "softmax")),
         ("pytorchvideo", lambda: pytorchvideo()),
         ("timm", lambda: timm()),
@@ -154,3 +136,23 @@ def test_the_inner_width_of_timm_is_followed():
     for channels in (*range(1, 300, 7), 96, 512, 1024):
         width = timm(channels).t.out_channels
         assert LAYOUTS["timm"].switches(channels)["inner_channels"] == width, channels
+
+
+PEERS = {c.name: c for c in everyone() if c.kind == "peer"}
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_the_bench_compares_like_with_like(name):
+    """torchgan's block, which is meant to be SAGAN's, is the one that computes something else."""
+    peer, ours = PEERS[name], next(c for c in everyone() if c.name == PEERS[name].like)
+    built(peer.make)
+    assert (difference(peer, ours) <= CLOSE) == (name != "torchgan")
+
+
+def test_torchgan_normalizes_over_queries():
+    block = built(peers.torchgan, C)
+    block.return_attn = True
+    _, attention = block(torch.randn(1, C, 4, 4, generator=torch.Generator().manual_seed(0)))
+    over_keys, over_queries = attention.sum(1), attention.sum(2)  # y_i is Σ_j value_j map[j, i]
+    assert (over_queries - 1).abs().max() < 1e-5
+    assert (over_keys - 1).abs().max() > 0.05

@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from nonlocal_tut.backends import ASSUMED, fused_backend
@@ -27,24 +28,37 @@ class RunsAs(TorchFunctionMode):
         return func(*args, **kwargs)
 
     def _attention(
-        self, q, k, v, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, **more
-    ):
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        scale: float | None = None,
+        **more,
+    ) -> Tensor:
         """A fused kernel where one takes these operands, else the map.
 
         On a GPU always the memory-efficient one: where torch would choose another, results have
         the same sizes.
         """
-        training = torch.is_grad_enabled() and any(t.requires_grad for t in (q, k, v))
+        qkv = query, key, value
+        training = torch.is_grad_enabled() and any(t.requires_grad for t in qkv)
         capability = ASSUMED if self.device == "cuda" else None
-        strides = tuple(t.stride(-1) for t in (q, k, v))
-        sizes = q.shape[-1], v.shape[-1], q.dtype, capability
-        choice = fused_backend(*sizes, last_strides=strides, training=training)
+        choice = fused_backend(
+            query.shape[-1],
+            value.shape[-1],
+            query.dtype,
+            capability,
+            last_strides=tuple(t.stride(-1) for t in qkv),
+            training=training,
+        )
         if choice.backend == "math" or attn_mask is not None or dropout_p or more:
             options = attn_mask, dropout_p, is_causal
-            return F.scaled_dot_product_attention(q, k, v, *options, scale=scale, **more)
-        aten = torch.ops.aten
+            return F.scaled_dot_product_attention(*qkv, *options, scale=scale, **more)
+        aten, options = torch.ops.aten, {"is_causal": is_causal, "scale": scale}
         if capability is None:
-            kernel = aten._scaled_dot_product_flash_attention_for_cpu
-            return kernel(q, k, v, is_causal=is_causal, scale=scale)[0]
+            return aten._scaled_dot_product_flash_attention_for_cpu(*qkv, **options)[0]
         kernel = aten._scaled_dot_product_efficient_attention
-        return kernel(q, k, v, None, training, is_causal=is_causal, scale=scale)[0]
+        return kernel(*qkv, None, training, **options)[0]

@@ -1,0 +1,63 @@
+"""Where and how a run's figures came about, for whoever reads them later."""
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+
+from bench import peers
+from bench.rows import MIB, ROUNDS
+
+
+def provenance(device: str, budget: int, command: Sequence[str], seconds: float) -> dict[str, Any]:
+    return {
+        "command": " ".join(["python", "-m", "bench", *command]),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "device": device_name(device),
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "threads": torch.get_num_threads(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "packages": {name: version(name) for name in peers.PACKAGES},
+        "budget_mib": budget // MIB,
+        "rounds_by_side": {str(side): rounds for side, rounds in ROUNDS.items()},
+        "seconds": round(seconds),
+        "bytes": BYTES[device],
+        "times": "Milliseconds on all threads. The contestants of one shape, dtype and mode run in "
+        "turns, one run each a round, after a run that warms up.",
+    }
+
+
+BYTES = {
+    "cpu": "Peak of what is live above parameters, input and incoming gradient, from "
+    "torch.profiler's memory events, on one thread and without oneDNN, so that it is the same on "
+    "every processor. Where bytes_are is predicted: by nonlocal_tut.memory.predict.",
+    "cuda": "Peak of what is allocated above parameters, input, incoming gradient and libraries' "
+    "workspaces, in blocks of the caching allocator.",
+}
+
+
+def device_name(device: str) -> str:
+    return torch.cuda.get_device_name() if device == "cuda" else "cpu"
+
+
+def processor() -> str:
+    """The model's name, as Linux has it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            return next(s.split(":", 1)[1].strip() for s in lines if s.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or "unknown"
+
+
+def version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
