@@ -3,6 +3,7 @@
 import sys
 
 import answers4
+import answers5
 import answers7
 import pytest
 import torch
@@ -161,8 +162,8 @@ WRONG = [
     ("3.3", paired, "a tensor of 1296 entries was made; the map has 162"),
     ("3.3", lambda *given: None, "None"),
 ]
-RIGHT += answers4.RIGHT + answers7.RIGHT
-WRONG += answers4.WRONG + answers7.WRONG
+RIGHT += answers4.RIGHT + answers5.RIGHT + answers7.RIGHT
+WRONG += answers4.WRONG + answers5.WRONG + answers7.WRONG
 FUNCTIONS = {exercise for exercise, answer in RIGHT if callable(answer)}
 SILLY = ["fifty-five", 5.5, [], [[1]], {}, torch.tensor([2.0, 3.0])]
 

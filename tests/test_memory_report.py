@@ -140,10 +140,9 @@ def test_on_cuda_float64_goes_by_chunks_and_keys_stay_narrow():
     fused = "scratch inside the fused attention kernel"
     assert fused in predicted(torch.float64, "cpu").not_modeled
     assert fused not in predicted(torch.float64, "cuda").not_modeled
-    narrow = [a for a in predicted(torch.float32, "cuda").saved if a.shape == (1, 1024, 8)]
-    assert len(narrow) == 2  # on a CPU they are as wide as the values
-    wide = [a for a in predicted(torch.float32, "cpu").saved if a.shape == (1, 1024, 64)]
-    assert len(wide) == 3 and wide[0].bytes == 8 * narrow[0].bytes  # and the values
+    for device in ("cpu", "cuda"):
+        saved = predicted(torch.float32, device).saved
+        assert len([a for a in saved if a.shape == (1, 1024, 8)]) == 2  # queries and keys
 
 
 def test_wide_convolutions_and_cuda_libraries_are_not_modeled_and_the_rest_is():

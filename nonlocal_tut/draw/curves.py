@@ -23,7 +23,7 @@ def lines(
     x, y: what the axes show, with the unit; log: "x", "y" or "xy"; levels: horizontal references,
     name and height; emphasis: the curve drawn in the output's color, the others in greys. A curve
     that falls off a cliff carries its name on the edge, any other at its end.
-    Raises ValueError for more than eight curves.
+    Raises ValueError for more than eight curves, and for a log axis with a number not above 0.
     """
     if len(curves) > len(MARKERS):
         raise ValueError(
@@ -47,8 +47,10 @@ def lines(
         ax.axhline(height, color="#888888", lw=1, ls=":")
         right = {"xy": (1, height), "xycoords": ax.get_yaxis_transform()}
         ax.annotate(name, **right, xytext=(7, 0), textcoords="offset points", va="center")
+    drawn = {"x": [x for xs, _ in curves.values() for x in xs], "y": list((levels or {}).values())}
+    drawn["y"] += [y for _, ys in curves.values() for y in ys]
     for axis in log:
-        _log_axis(ax, axis)
+        _log_axis(ax, axis, drawn[axis])
     scale = {axis: " (log scale)" if axis in log else "" for axis in "xy"}
     ax.set(xlabel=x + scale["x"], ylabel=y + scale["y"])
     plt.show()
@@ -60,12 +62,11 @@ def _cliff_edge(ys: np.ndarray) -> int | None:
     return int(falls.argmax()) if len(falls) and falls.max() > 0.5 * ys.max() else None
 
 
-def _log_axis(ax, axis: str) -> None:
+def _log_axis(ax, axis: str, drawn: Sequence[float]) -> None:
     """Ticks at powers of 2 in plain numbers on short axes, at powers of 10 on long ones."""
-    data = [getattr(line, f"get_{axis}data")() for line in ax.lines]
-    low = min(np.min(d) for d in data)
-    high = max(np.max(d) for d in data)
-    short = high / low < 300
+    if min(drawn) <= 0:
+        raise ValueError(f"a log axis has no place for {min(drawn):g}, which is on {axis}")
+    short = max(drawn) / min(drawn) < 300
     getattr(ax, f"set_{axis}scale")("log", base=2 if short else 10)
     if short:
         getattr(ax, f"{axis}axis").set_major_formatter(lambda value, _: f"{value:g}")

@@ -9,7 +9,7 @@ const NUMBERS = {
 
 const FILL = {
   A: "linear-gradient(90deg, #00204d, #7c7b78, #ffe945)", X: "#808080", Q: "#0072B2",
-  K: "#D55E00", V: "#009E73", P: "#009E73", W: "#AA4499", T: "#AA4499",
+  K: "#D55E00", V: "#009E73", P: "#009E73", W: "#AA4499",
 };
 
 const STYLE = `

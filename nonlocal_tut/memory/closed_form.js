@@ -14,10 +14,8 @@ function symbolBytes(variant, B, C, side, itemsize) {
   for (const name in numbers) sizes[name] = numbers[name] * itemsize;
   const cast = itemsize === 2 && B > 1 ? 4 : 0;
   sizes.F = cast * (B * C * N + C);
-  sizes.f = cast * (B * d * N + d);
   sizes.J = 8 * B * d * keys;
   sizes.R = B === 1 ? sizes.X : sizes.b + sizes.F;
-  sizes.T = B === 1 ? sizes.I : 0;
   return sizes;
 }
 

@@ -29,9 +29,7 @@ SYMBOLS = {
     "c": "a number an inner channel",
     "s": "one number",
     "F": "16 bits alone: float32 copy of X and its sum",
-    "f": "16 bits alone: float32 copy of a gradient as wide as the key, and its sum",
     "R": "what batch norm's backward needs beside its results",
-    "T": "batch of one alone: copy of what w_z reads",
 }
 FORMULAS = {
     "article": {
@@ -39,13 +37,10 @@ FORMULAS = {
         "forward": ("2A + 4X + 2Q",),
         "backward": (
             "4A + 2X + 2Q + V + s",
-            "2A + 4X + 2Q + s",
             "2A + 3X + 2Q + V + s",
             "2A + 3X + 2Q + b + F + s",
             "A + 5X + 2Q + s",
-            "A + 2X + 4Q + V + s",
             "3X + 2Q + V + 2K + s",
-            "3X + 2Q + V + c + f + s",
         ),
     },
     "swapped": {
@@ -55,23 +50,18 @@ FORMULAS = {
             "3A + 2X + 2Q + V + s",
             "2A + 4X + 2Q + V + s",
             "A + 5X + 2Q + s",
-            "A + 2X + 4Q + V + s",
             "3X + 2Q + V + 2K + s",
-            "3X + 2Q + V + c + f + s",
         ),
     },
     "dot_product": {
         "saved": "A + 2X + 2Q",
         "forward": ("2A + 4X + 2Q",),
         "backward": (
-            "2A + 2X + 2Q + V + s",
             "2A + 4X + 2Q + s",
             "A + 5X + 2Q + s",
             "A + 3X + 2Q + V + s",
             "A + 3X + 2Q + b + F + s",
-            "A + 2X + 4Q + V + s",
             "3X + 2Q + V + 2K + s",
-            "3X + 2Q + V + c + f + s",
         ),
     },
     "paper": {
@@ -79,12 +69,8 @@ FORMULAS = {
         "forward": ("2A + 3I", "A + 3X + 4I + 2b"),
         "backward": (
             "3A + X + 3I + W + 3b",
-            "2A + X + 5I + W + 3b",
             "A + 3X + 4I + 4b + R",
-            "A + 2X + 5I + W + 3b + T",
-            "2X + 4I + 2W + 3b + c",
             "3X + 2I + 4W + 3b + 3c",
-            "3X + 2I + 2W + 3b + 2c + f",
         ),
     },
     "paper_pooled": {
@@ -92,13 +78,8 @@ FORMULAS = {
         "forward": ("2A + 3I + 2P + 2J", "A + 3X + 4I + 2P + 2J + 2b"),
         "backward": (
             "3A + X + 3I + 2P + 2J + W + 3b",
-            "2A + X + 4I + 3P + 2J + W + 3b",
             "A + 3X + 4I + 2P + 2J + 4b + R",
-            "A + 2X + 5I + 2P + 2J + W + 3b + T",
-            "2X + 3I + 2W + 3b + c",
-            "2X + 3I + W + 3b + c + f",
             "3X + 2I + 4W + 3b + 3c",
-            "3X + 2I + 2W + 3b + 2c + f",
         ),
     },
 }
@@ -160,11 +141,10 @@ def symbol_bytes(variant: str, B: int, C: int, H: int, W: int, itemsize: int) ->
     }
     sizes = {name: count * itemsize for name, count in numbers.items()}
     cast = 4 if itemsize == 2 and B > 1 else 0  # sums in 16 bits go through float32
-    sizes["F"], sizes["f"] = cast * (B * C * N + C), cast * (B * d * N + d)
+    sizes["F"] = cast * (B * C * N + C)
     sizes["J"] = 8 * B * d * keys
     # A batch of one has no channels-last format of its own, so rows are copied to be read.
     sizes["R"] = sizes["X"] if B == 1 else sizes["b"] + sizes["F"]
-    sizes["T"] = sizes["I"] if B == 1 else 0
     return sizes
 
 
