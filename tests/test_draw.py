@@ -203,3 +203,12 @@ def test_hidden_copies_are_hatched(shown):
 def test_a_missing_name_is_an_error_that_lists_what_is_large(report, names):
     with pytest.raises(ValueError, match=r"names must be one for each of 2 \(first = x\.repeat"):
         draw.timeline(report, names)
+
+
+@pytest.mark.parametrize("log", ["", "xy"])
+def test_names_at_one_end_do_not_lie_on_each_other(shown, log):
+    curves = {f"curve {n}": ([1, 2], [1, 100 + n]) for n in range(4)}
+    draw.lines(curves, x="a", y="b", log=log, levels={"level": 101})
+    boxes = [t.get_window_extent() for t in shown[0].axes[0].texts]
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.overlaps(other)

@@ -1,5 +1,6 @@
 """Curves, each with its name beside it."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -32,7 +33,7 @@ def lines(
     _, ax = plt.subplots()
     greys = iter(plt.get_cmap("cividis")(np.linspace(0.0, 0.46, max(len(curves), 2))))
     styles = zip(MARKERS, ["-", "--", "-.", ":"] * 2, strict=True)
-    edges = 0
+    edges, ends = 0, []
     for (name, (xs, ys)), (marker, dash) in zip(curves.items(), styles, strict=False):
         color = OUTPUT if name == emphasis else next(greys)
         ax.plot(xs, ys, dash, marker=marker, color=color)
@@ -42,18 +43,42 @@ def lines(
         index, offset, side = last if edge is None else (edge, (6, above), "right")
         edges += edge is not None
         place = {"xy": (xs[index], ys[index]), "xytext": offset, "textcoords": "offset points"}
-        ax.annotate(name, **place, ha=side, va="center", color=color, clip_on=False)
+        text = ax.annotate(name, **place, ha=side, va="center", color=color, clip_on=False)
+        ends += [text] * (edge is None)
     for name, height in (levels or {}).items():
         ax.axhline(height, color="#888888", lw=1, ls=":")
         right = {"xy": (1, height), "xycoords": ax.get_yaxis_transform()}
-        ax.annotate(name, **right, xytext=(7, 0), textcoords="offset points", va="center")
+        ends.append(
+            ax.annotate(name, **right, xytext=(7, 0), textcoords="offset points", va="center")
+        )
     drawn = {"x": [x for xs, _ in curves.values() for x in xs], "y": list((levels or {}).values())}
     drawn["y"] += [y for _, ys in curves.values() for y in ys]
     for axis in log:
         _log_axis(ax, axis, drawn[axis])
     scale = {axis: " (log scale)" if axis in log else "" for axis in "xy"}
     ax.set(xlabel=x + scale["x"], ylabel=y + scale["y"])
+    if ends:
+        _keep_apart(ends)
     plt.show()
+
+
+def _keep_apart(names: list, gap: float = 11) -> None:
+    """Move names that would lie on each other up and down, until `gap` points are between them."""
+    names[0].figure.draw_without_rendering()  # until then nobody knows where they are
+    boxes = [name.get_window_extent() for name in names]
+    points = 72 / names[0].figure.dpi
+    heights = [points * (box.y0 + box.y1) / 2 for box in boxes]
+    start = list(heights)
+    for _ in range(100):
+        order = sorted(range(len(names)), key=heights.__getitem__)
+        for low, high in itertools.combinations(order, 2):
+            beside = boxes[low].x1 < boxes[high].x0 or boxes[high].x1 < boxes[low].x0
+            missing = gap - (heights[high] - heights[low])
+            if missing > 0 and not beside:
+                heights[low] -= missing / 2
+                heights[high] += missing / 2
+    for name, height, before in zip(names, heights, start, strict=True):
+        name.xyann = (7, height - before)
 
 
 def _cliff_edge(ys: np.ndarray) -> int | None:
