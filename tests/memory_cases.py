@@ -115,3 +115,22 @@ def differences(case: Case, measured: Report | None = None) -> list[Difference]:
         Difference(case, name, getattr(predicted, name), getattr(measured, name))
         for name in QUANTITIES
     ]
+
+
+SHAPE = (2, 8, 10, 7)
+
+
+def article() -> nn.Module:
+    return VARIANTS["article"](8)
+
+
+class Does(nn.Module):
+    """A 1×1 convolution, and what is given of it and of its input."""
+
+    def __init__(self, forward: Callable) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 1)
+        self.does = forward
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.does(self.conv, x)

@@ -5,30 +5,13 @@ import re
 
 import pytest
 import torch
+from memory_cases import SHAPE, Does, article
 from torch import nn
 
 from nonlocal_tut import SelfAttention2d, memory
 from nonlocal_tut.memory.report import amount
-from nonlocal_tut.memory.variants import VARIANTS
 
-SHAPE = (2, 8, 10, 7)
 measuring = importlib.import_module("nonlocal_tut.memory.measure")
-
-
-def article():
-    return VARIANTS["article"](8)
-
-
-class Does(nn.Module):
-    """A 1×1 convolution, and what is given of it and of its input."""
-
-    def __init__(self, forward):
-        super().__init__()
-        self.conv = nn.Conv2d(8, 8, 1)
-        self.does = forward
-
-    def forward(self, x):
-        return self.does(self.conv, x)
 
 
 BOTH = pytest.mark.parametrize("run", [memory.predict, memory.measure])
