@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from nonlocal_tut import NonLocalBlock
+from nonlocal_tut import NonLocalBlock, memory
 from nonlocal_tut.cousins import (
     COUSINS,
     CompactGeneralized,
@@ -373,3 +373,11 @@ def test_the_global_context_is_one_vector_for_all():
     block = drawn(GlobalContext(C, INNER))
     x = sample(4, 3)
     assert block.mix(block.m(x), x).shape == (2, INNER, 1, 1)
+
+
+@pytest.mark.parametrize("name", COUSINS)
+def test_chapter_7_s_bytes_are_those_of_a_run(name):
+    shape = (1, 64, 64, 64)  # the page's
+    predicted = memory.predict(lambda: COUSINS[name](64), shape)
+    measured = memory.measure(lambda: COUSINS[name](64), shape, device="cpu")
+    assert abs(predicted.peak_bytes - measured.peak_bytes) <= 64
