@@ -134,6 +134,7 @@ def _shapes(tree: Any) -> list[Shape]:
 
 
 def without_numbers(module: nn.Module) -> nn.Module:
+    """A copy of a module on the meta device; the module itself stays as it was."""
     # A copy, because torch.func.functional_call would keep what a forward assigns to self.
     plain = (value for part in module.modules() for value in vars(part).values())
     held = [*module.parameters(), *module.buffers(), *(v for v in plain if isinstance(v, Tensor))]
