@@ -37,7 +37,8 @@ def _peak(answer: Any) -> str:
     if isinstance(answer, bool) or not isinstance(answer, (int, float)):
         return f"a number of MiB is asked for, not {answer!r}."
     exact = memory.closed_form("article", 2, 64, 72, 56, torch.bfloat16).peak_bytes / MIB
-    slips = {
+    near = {
+        1: "",
         2: "four bytes a number is float32.",
         1 / 2: "and the batch? Or are there four maps, not two?",
         1 / 4: "four maps are alive at the peak.",
@@ -45,7 +46,6 @@ def _peak(answer: Any) -> str:
         MIB: "MiB are asked for, not bytes.",
         MIB / 1e6: "those are MB, of 10⁶ bytes; a MiB has 2²⁰.",
     }
-    near = {1: "", **slips}
     for factor, hint in near.items():
         if abs(answer / exact / factor - 1) <= CLOSE:
             return hint

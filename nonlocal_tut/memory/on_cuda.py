@@ -1,10 +1,12 @@
 """A run on a GPU, as the caching allocator counts it."""
 
+import gc
+
 import torch
 from torch import Tensor, nn
 
 from nonlocal_tut.memory.report import Report
-from nonlocal_tut.memory.run import forward, held_by, rehearsed, tensors_in
+from nonlocal_tut.memory.run import forward, held_by, tensors_in
 
 
 def run_on_cuda(module: nn.Module, x: Tensor, training: bool) -> Report:
@@ -16,7 +18,7 @@ def run_on_cuda(module: nn.Module, x: Tensor, training: bool) -> Report:
             f"this process was started with {cuda.get_allocator_backend()}"
         )
     before = _requested("current")
-    gradient = rehearsed(module, x, training)
+    gradient = _rehearsed(module, x, training)
     cuda.synchronize()
     cuda.empty_cache()  # so that no block is larger than it would be in a fresh process
     base, requested = cuda.memory_allocated(), _requested("current")
@@ -55,3 +57,16 @@ def _requested(which: str) -> int:
 
 def _size(tensor: Tensor | None) -> int:
     return 0 if tensor is None else tensor.numel() * tensor.element_size()
+
+
+def _rehearsed(module: nn.Module, x: Tensor, training: bool) -> Tensor | None:
+    """Run once, so that libraries have set themselves up; the gradient for the output comes out."""
+    y = tensors_in(forward(module, x, training))[0]
+    gradient = torch.randn_like(y) if training else None
+    if training:
+        y.backward(gradient)
+    for tensor in (x, *module.parameters()):
+        tensor.grad = None
+    del y
+    gc.collect()
+    return gradient

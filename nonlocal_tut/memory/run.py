@@ -1,6 +1,5 @@
 """What prediction and measurement share: checked arguments, the module, and how it is run."""
 
-import gc
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -64,16 +63,3 @@ def tensors_in(out: Any) -> list[Tensor]:
     if not found:
         raise ValueError(f"the module must return a tensor, not {out!r}")
     return found
-
-
-def rehearsed(module: nn.Module, x: Tensor, training: bool) -> Tensor | None:
-    """Run once, so that libraries have set themselves up; the gradient for the output comes out."""
-    y = tensors_in(forward(module, x, training))[0]
-    gradient = torch.randn_like(y) if training else None
-    if training:
-        y.backward(gradient)
-    for tensor in (x, *module.parameters()):
-        tensor.grad = None
-    del y
-    gc.collect()
-    return gradient
