@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def main(arguments: list[str]) -> int:
     args = _arguments(arguments)
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # else the profiler writes at each run
-    torch.set_num_threads(args.threads)
+    if args.threads != torch.get_num_threads():  # not idly: it changes how MKL uses threads
+        torch.set_num_threads(args.threads)
     start = time.perf_counter()
 
     def say(what: str) -> None:

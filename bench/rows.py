@@ -14,7 +14,7 @@ from bench.same import CLOSE, difference, draw, framed
 from nonlocal_tut import memory
 
 MIB = 2**20
-ROUNDS = {16: 15, 32: 11, 64: 5, 96: 3, 128: 2, 192: 1}  # by side: fewer where a round is long
+ROUNDS = {16: 31, 32: 31, 64: 5, 96: 3, 128: 2, 192: 1}  # by side: fewer where a round is long
 SPREAD = 0.5  # of the inputs; at 1 the exponentials of "gaussian" are denormal, and slow
 OK = "ok"
 # Seen with torch 2.13 on processors with AMX: wrong writes, then an abort or none.
@@ -72,15 +72,22 @@ def bench(
         if not taking_part[c] <= CLOSE:
             say(f"  no: {taking_part[c]:.2g} apart, so no ratio is taken")
     gc.freeze()  # else each collection walks all that the peers have imported
+    timed = []
     for i, cell in enumerate(cells, 1):
         say(f"[{i}/{len(cells)}] {cell}")
-        rows += _cell(taking_part, cell, device, budget)
+        timed.append(_timed(taking_part, cell, device, budget))
+    for i, (cell, of_cell) in enumerate(zip(cells, timed, strict=True), 1):  # no clock runs now
+        say(f"[{i}/{len(cells)}] {cell}: bytes")
+        _count_bytes(of_cell, cell, device)
+        rows += of_cell.values()
     gc.unfreeze()
     return rows
 
 
-def _cell(taking_part: dict[Contestant, float], cell: Cell, device: str, budget: int) -> list[Row]:
-    """The rows of all contestants at one shape, dtype and mode."""
+def _timed(
+    taking_part: dict[Contestant, float], cell: Cell, device: str, budget: int
+) -> dict[Contestant, Row]:
+    """The rows of all contestants at one shape, dtype and mode, still without measured bytes."""
     rows = {c: _row(c, cell, apart) for c, apart in taking_part.items()}
     for c, row in rows.items():
         if c.dims == 3 and cell.dtype == torch.bfloat16 and cell.training and device == "cpu":
@@ -96,8 +103,10 @@ def _cell(taking_part: dict[Contestant, float], cell: Cell, device: str, budget:
     for c, of_c in times.items():
         rows[c] |= {"median_ms": _digits(statistics.median(of_c)), "min_ms": _digits(min(of_c))}
         rows[c]["rounds"] = cell.rounds
-    _compare(rows, times)
-    return list(rows.values())
+        reference = _reference(rows, c)
+        if reference in times:
+            rows[c]["time_ratio"] = _digits(ratio(of_c, times[reference]))
+    return rows
 
 
 def _row(c: Contestant, cell: Cell | None = None, apart: float = 0.0) -> Row:
@@ -143,20 +152,31 @@ def _leave_out_the_lonely(rows: dict[Contestant, Row]) -> None:
 
 
 def _warm(c: Contestant, row: Row, cell: Cell, device: str) -> Run | None:
-    """The run to be timed, after one that has counted its bytes; None if it raised an error."""
+    """The run to be timed, after a first one; None if it raised an error."""
     try:
         run = _run(c, cell, device)
+        run()
+    except Exception as error:
+        row["status"] = _failed(error)
+        return None
+    return run
+
+
+def _count_bytes(rows: dict[Contestant, Row], cell: Cell, device: str) -> None:
+    """Not before all clocks have run: to measure bytes changes how MKL uses threads (README.md)."""
+    for c, row in rows.items():
+        if row["status"] != OK:
+            continue
         if device == "cuda" or cell.dtype == torch.float32 or cell.shape[-1] <= 32:
             options = {"training": cell.training, "device": device}
             report = memory.measure(c.make, cell.of(c), cell.dtype, **options)
             row |= {"peak_bytes": report.peak_bytes, "bytes_are": "measured"}
         else:  # 16 bits without oneDNN take minutes
-            run()
             row |= {"peak_bytes": row["predicted_bytes"], "bytes_are": "predicted"}
-    except Exception as error:
-        row["status"] = _failed(error)
-        return None
-    return run
+    for c, row in rows.items():
+        reference = rows.get(_reference(rows, c))
+        if row["peak_bytes"] and reference and reference["peak_bytes"]:
+            row["bytes_ratio"] = _digits(row["peak_bytes"] / reference["peak_bytes"])
 
 
 def _run(c: Contestant, cell: Cell, device: str) -> Run:
@@ -181,14 +201,9 @@ def _run(c: Contestant, cell: Cell, device: str) -> Run:
     return train if cell.training else infer
 
 
-def _compare(rows: dict[Contestant, Row], times: dict[Contestant, list[float]]) -> None:
-    """Ratios to the block of ours that computes the same; none to any other."""
-    by_name = {c.name: c for c in rows}
-    for c, row in rows.items():
-        reference = by_name.get(row["same_function_as"])
-        if c in times and reference in times:
-            row["time_ratio"] = _digits(ratio(times[c], times[reference]))
-            row["bytes_ratio"] = _digits(row["peak_bytes"] / rows[reference]["peak_bytes"])
+def _reference(rows: dict[Contestant, Row], c: Contestant) -> Contestant | None:
+    """The contestant of ours that computes the same."""
+    return next((o for o in rows if o.name == rows[c]["same_function_as"]), None)
 
 
 def dtype_name(dtype: torch.dtype) -> str:

@@ -10,7 +10,8 @@ exact without N×N?".
 What was tried to go below, for SelfAttention2d(64) at 96×96 in training (float32, MiB):
 - Zero-padded and left to autograd: 23.5. The kernel's backward on blocks, each padded while it
   runs: some 17 by count, and no faster than blocks of plain products, which need no padding: 13.6.
-  Those are kept. At equal widths the kernel's own backward is about 1.5 times as fast, and stays.
+  Those are kept. At equal widths the kernel's own backward is some 1.3 times as fast on one thread,
+  and stays.
 - Computing theta, phi and g again in the backward, not saving them: not kept. The peak is where
   their gradients are alive, so they would be too; it runs the convolutions a second time, past
   their hooks, and saves bytes only between forward and backward, as checkpointing the block does.
@@ -41,11 +42,14 @@ def fused_softmax(theta: Tensor, phi: Tensor, g: Tensor, *, cuda: bool) -> Tenso
     if eager_training and d != dv and not cuda:
         return _ByBlocks.apply(theta, phi, g)[0]
     d, dv = (_multiple_of_8(d), _multiple_of_8(dv)) if cuda else (max(d, dv),) * 2
-    q, k, v = _widened(theta, d), _widened(phi, d), _widened(g, dv)  # (B, 1, N or M, d or dv)
+    q, k, v = _widened(theta, d), _widened(phi, d), _widened(g, dv)  # (B, N or M, d or dv)
     if eager_training:
         _say_that_once_is_all(q, k, v)
-    y = F.scaled_dot_product_attention(q, k, v, scale=1.0)  # (B, 1, N, dv)
-    return y.squeeze(1)[..., : g.shape[-1]]  # backward, a slice also hands the kernel rows
+    heads = 1 if cuda else _heads(q)
+    y = _joined(F.scaled_dot_product_attention(*_split(q, k, v, heads), scale=1.0))  # (B, N, dv)
+    if eager_training:
+        y.register_hook(_in_rows)
+    return y[..., : g.shape[-1]]
 
 
 def _multiple_of_8(width: int) -> int:
@@ -53,9 +57,40 @@ def _multiple_of_8(width: int) -> int:
 
 
 def _widened(rows: Tensor, width: int) -> Tensor:
-    """(B, N, d) -> (B, 1, N, width), row after row: one head, and columns of zeros."""
+    """(B, N, d) -> (B, N, width), row after row, with columns of zeros."""
     missing = width - rows.shape[-1]
-    return (F.pad(rows, (0, missing)) if missing else rows.contiguous()).unsqueeze(1)
+    return F.pad(rows, (0, missing)) if missing else rows.contiguous()
+
+
+def _heads(q: Tensor) -> int:
+    """How many heads the queries q (B, N, d) of an image become; each head has all the keys.
+
+    The CPU's kernel works on 256×512 entries of the map at a time from 768 queries on, on 64×512
+    below, and goes backward with one thread an image and head. One image of 1024 positions takes
+    1 MiB of scratch on one thread; as two heads of 512, a quarter on each of two. The price is a
+    second gradient of keys and values: too much for larger maps, where the scratch counts little.
+    """
+    return 2 if q.shape[0] == 1 and q.shape[1] % 2 == 0 and q.shape[1] < 2 * 768 else 1
+
+
+def _split(q: Tensor, k: Tensor, v: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
+    """(B, N, d), (B, M, d), (B, M, dv) -> (B, heads, N / heads, d), (B, heads, M, d), …: views.
+
+    With two heads, one has the even queries. The kernel writes its heads side by side, so its
+    results come out in the order of the queries.
+    """
+    q = q.view(q.shape[0], q.shape[1] // heads, heads, q.shape[2]).transpose(1, 2)
+    return q, *(t.unsqueeze(1).expand(-1, heads, -1, -1) for t in (k, v))
+
+
+def _joined(y: Tensor) -> Tensor:
+    """(B, heads, N / heads, dv) -> (B, N, dv)."""
+    return y.transpose(1, 2).flatten(1, 2)
+
+
+def _in_rows(gradient: Tensor | None) -> Tensor | None:
+    """The kernel would copy it so itself, and keep the original alive while it runs."""
+    return None if gradient is None else gradient.contiguous()
 
 
 class _ByBlocks(Function):
@@ -72,9 +107,10 @@ class _ByBlocks(Function):
     def forward(theta: Tensor, phi: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
         width = max(theta.shape[-1], g.shape[-1])
         kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-        padded = (_widened(t.to(g.dtype), width) for t in (theta, phi, g))
-        y, sums = kernel(*padded, scale=1.0)  # (B, 1, N, width), (B, 1, N)
-        return y.squeeze(1)[..., : g.shape[-1]].contiguous(), sums.squeeze(1).unsqueeze(2)
+        q, k, v = (_widened(t.to(g.dtype), width) for t in (theta, phi, g))
+        y, sums = kernel(*_split(q, k, v, _heads(q)), scale=1.0)
+        y, sums = _joined(y)[..., : g.shape[-1]], _joined(sums.unsqueeze(3))
+        return y.contiguous(), sums.contiguous()  # (B, N, dv), (B, N, 1)
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
@@ -93,21 +129,22 @@ def _backward(
     theta: Tensor, phi: Tensor, g: Tensor, y: Tensor, sums: Tensor, dy: Tensor
 ) -> list[Tensor]:
     """The gradients of theta, phi and g, in float32 at least, as the kernel has them."""
-    gradients = [torch.zeros_like(t, dtype=sums.dtype) for t in (theta, phi, g)]
-    size = max(128, 4 * isqrt(theta.shape[1]))  # a block has as many entries as 16 channels
-    queries = [t.split(size, dim=1) for t in (theta, y, sums, dy, gradients[0])]
-    keys = [t.split(size, dim=1) for t in (phi, g, *gradients[1:])]
+    dtheta = sums.new_zeros(theta.shape)  # (B, N, d)
+    dphi, dg = sums.new_zeros(phi.mT.shape), sums.new_zeros(g.mT.shape)  # (B, d or dv, M)
+    size = 16 * max(13, isqrt(theta.shape[1]) // 4)  # squared, as many entries as 16 channels
+    queries = [t.split(size, dim=1) for t in (theta, y, sums, dy, dtheta)]
+    keys = [t.split(size, dim=2) for t in (phi.mT, g.mT, dphi, dg)]
     for theta_i, y_i, sums_i, dy_i, dtheta_i in zip(*queries, strict=True):
         theta_i, dy_i = theta_i.to(sums.dtype), dy_i.to(sums.dtype)
         means = (dy_i * y_i).sum(dim=2, keepdim=True)  # (B, size, 1)
         for phi_j, g_j, dphi_j, dg_j in zip(*keys, strict=True):
             phi_j, g_j = phi_j.to(sums.dtype), g_j.to(sums.dtype)
-            p = torch.baddbmm(sums_i, theta_i, phi_j.mT, beta=-1).exp_()  # (B, size, size)
-            dg_j.baddbmm_(p.mT, dy_i)
-            p *= torch.baddbmm(means, dy_i, g_j.mT, beta=-1)  # the gradient of theta · phiᵀ
-            dtheta_i.baddbmm_(p, phi_j)
-            dphi_j.baddbmm_(p.mT, theta_i)
-    return [d.to(t.dtype) for d, t in zip(gradients, (theta, phi, g), strict=True)]
+            p = torch.bmm(theta_i, phi_j).sub_(sums_i).exp_()  # (B, size, size)
+            dg_j.baddbmm_(dy_i.mT, p)
+            p *= torch.bmm(dy_i, g_j).sub_(means)  # the gradient of theta · phiᵀ
+            dtheta_i.baddbmm_(p, phi_j.mT)
+            dphi_j.baddbmm_(theta_i.mT, p)
+    return [d.to(t.dtype) for d, t in zip((dtheta, dphi.mT, dg.mT), (theta, phi, g), strict=True)]
 
 
 def _say_that_once_is_all(*tensors: Tensor) -> None:

@@ -85,7 +85,7 @@ def test_attend_hands_a_gpu_only_what_a_kernel_takes(d, dv, dtype, capability, m
         strides = tuple(t.stride(-1) for t in (q, k, v))
         widths = q.shape[-1], v.shape[-1]
         seen.append(fused_backend(*widths, dtype, capability, last_strides=strides))
-        return q.new_zeros(*q.shape[:-1], v.shape[-1])
+        return q.sum(dim=-1, keepdim=True) + v[..., :1, :]  # a gradient, and the shape
 
     monkeypatch.setattr(pairwise, "capability_of", lambda _: capability)
     monkeypatch.setattr("torch.nn.functional.scaled_dot_product_attention", kernel)

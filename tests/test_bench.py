@@ -60,7 +60,7 @@ def test_a_tiny_run_is_written_as_the_readme_says(tmp_path, monkeypatch, capsys)
     for row in data["rows"]:
         assert list(row) == list(data["rows"][0])
         assert all(f"`{field}`" in readme for field in row)
-        assert row["status"] == "ok" and row["shape"] == [1, 64, 16, 16] and row["rounds"] == 15
+        assert row["status"] == "ok" and row["shape"] == [1, 64, 16, 16] and row["rounds"] == 31
         assert 0 < row["min_ms"] <= row["median_ms"]
         assert 0 < row["predicted_bytes"] <= row["peak_bytes"] < 2 * MIB
         assert row["bytes_are"] == "measured"

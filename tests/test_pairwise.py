@@ -143,7 +143,7 @@ def test_the_fused_softmax_says_that_it_has_no_second_derivative_and_what_has(wh
     "dtype, tolerance", [(torch.float64, 1e-10), (torch.float32, 1e-5), (torch.bfloat16, 2**-5)]
 )
 def test_blocks_of_the_backward_equal_the_map_in_value_and_gradient(d, dv, dtype, tolerance):
-    tensors = inputs(n=300, m=270, d=d, dv=dv, dtype=dtype)  # 3 blocks of queries, 3 of keys
+    tensors = inputs(n=450, m=430, d=d, dv=dv, dtype=dtype)  # 3 blocks of queries, 3 of keys
     tensors = [(t.detach() / d**0.25).requires_grad_() for t in tensors]
     wide = [t.detach().double().requires_grad_() for t in tensors]
     y, expected = attend(*tensors), attend(*wide, attention="matmul")
@@ -151,6 +151,16 @@ def test_blocks_of_the_backward_equal_the_map_in_value_and_gradient(d, dv, dtype
     pairs = zip(gradients(y, tensors[:3]), gradients(expected, wide[:3]), strict=True)
     for actual, wanted in pairs:
         assert actual.dtype == dtype and oracle.distance(actual.double(), wanted) < tolerance
+
+
+@pytest.mark.parametrize("n", [2, 300, 301, 1534, 1536])
+@pytest.mark.parametrize("d, dv", [(8, 8), (3, 8)])
+def test_the_heads_of_one_small_image_equal_the_map_in_value_and_gradient(n, d, dv):
+    tensors = inputs(n=n, m=40, d=d, dv=dv, batch=1)
+    y, expected = attend(*tensors), attend(*tensors, attention="matmul")
+    assert oracle.distance(y, expected) < 1e-10
+    pairs = zip(gradients(y, tensors[:3]), gradients(expected, tensors[:3]), strict=True)
+    assert all(oracle.distance(actual, wanted) < 1e-10 for actual, wanted in pairs)
 
 
 def test_the_backward_takes_no_notice_of_autocast():

@@ -79,7 +79,11 @@ def _named(inside: list[str]) -> str:
 
 @contextmanager
 def portable() -> Iterator[None]:
-    """One thread, and no oneDNN: the same bytes on every processor."""
+    """One thread, and no oneDNN: the same bytes on every processor.
+
+    Setting the number of threads also stops MKL from choosing its own, for the rest of the process:
+    fused kernels on several threads are then a good part slower. Take times before bytes.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
