@@ -9,10 +9,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 READY := .venv/.ready
-export OMP_NUM_THREADS ?= 1
 export KINETO_LOG_LEVEL ?= 6
 
 .PHONY: book test lint peers install-peers bench notebooks clean
+book test peers notebooks: export OMP_NUM_THREADS ?= 1
 
 book: $(READY)
 	@$(BIN)/jupyter-book build . -W -n --keep-going --quiet

@@ -210,10 +210,10 @@ def test_targets_are_read_off_the_rows():
     assert targets.peak("x", (1, 64, 32, 32), True, 5).result(few)["met"] is True
     assert targets.peak("x", (1, 64, 32, 32), True, 4.9).result(few)["met"] is False
     assert targets.peak("x", (1, 64, 32, 32), False, 4.9).result(few)["met"] is None
-    assert targets.speed("y", "x", 32, 2.5).result(few)["met"] is True
-    assert targets.speed("y", "x", 32, 2.6).result(few)["met"] is False
-    assert targets.speed("y", "z", 32, 2.6).result(few)["met"] is None
-    (line,) = of_targets([targets.speed("y", "x", 32, 3).result(few)])
+    assert targets.speed("y", "x", (1, 64, 32, 32), 2.5).result(few)["met"] is True
+    assert targets.speed("y", "x", (1, 64, 32, 32), 2.6).result(few)["met"] is False
+    assert targets.speed("y", "z", (1, 64, 32, 32), 2.6).result(few)["met"] is None
+    (line,) = of_targets([targets.speed("y", "x", (1, 64, 32, 32), 3).result(few)])
     assert line.split()[:2] == ["MISSED", "2.50"]
 
 
