@@ -81,14 +81,16 @@ def paired(theta, phi, w_f):
 
 
 RIGHT = [
-    ("1.1", 55),
+    ("1.1", 28),
     ("1.2", reach_by_counting),
     ("1.3", dilated(1, 2, 4, 8, 16)),
     ("1.3", dilated(16, 8, 4, 2, 1)),
     ("1.3", dilated(1, 3, 9, 27)),
+    ("1.3", [list(row) for row in dilated(1, 2, 4, 8, 16)]),
     ("2.1", 4 * (8 * 7 * 7) ** 2),
     ("2.2", attend),
     ("2.3", compares),
+    ("2.3", lambda attention: torch.tensor(compares(attention))),
     ("3.1", pooled_map(subsample="after")),
     ("3.1", [2, 196, 49]),
     ("3.2", scaled(*THETA)),
@@ -99,10 +101,11 @@ RIGHT = [
 ]
 
 WRONG = [
-    ("1.1", 56, "count steps, not positions"),
-    ("1.1", 27, "enough for the center"),
-    ("1.1", 28, "enough for the center"),
-    ("1.1", 54, "54 layers see 54 positions away"),
+    ("1.1", 55, "How far to one side does a 5×5 layer look?"),
+    ("1.1", 56, "How far to one side does a 5×5 layer look?"),
+    ("1.1", 14, "enough for the center"),
+    ("1.1", 27, "27 layers see 54 positions away"),
+    ("1.1", 29, "29 layers see 58 positions away"),
     ("1.1", 0, "0 layers see 0"),
     ("1.1", -4, "the far corner is 55 away"),
     ("1.1", sys.maxsize, "the far corner is 55 away"),
@@ -138,6 +141,7 @@ WRONG = [
     ("2.2", lambda q, k, v: attend(q / 3**0.5, k, v), "not the ones of the definition"),
     ("2.2", lambda q, k, v: v, "not the ones of the definition"),
     ("2.2", lambda q, k, v: None, "None"),
+    ("2.2", lambda q, k, v: attend(q, k, v).double(), "should be torch.float32"),
     ("2.3", lambda attention: True, "softmax over queries, softmax over the batch"),
     ("2.3", with_columns(lambda out, value, _: out.shape == value.shape), "softmax over both"),
     ("2.3", is_constant_kept, "lets through: reshape, not permute, query and key swapped."),
@@ -156,11 +160,12 @@ WRONG = [
     ("3.2", lambda state, scale: None, "does not load"),
     ("3.2", lambda state, scale: {"theta.weight": state["theta.weight"]}, "phi.weight"),
     ("3.2", lambda state, scale: state | {"scale": torch.tensor(scale)}, '"scale"'),
-    ("3.3", lambda *given: split(*given)[0], "should have shape (2, 9, 9), yours are (9, 9)"),
+    ("3.3", lambda *given: split(*given)[0], "should have shape (2, 9, 9), yours has (9, 9)"),
     ("3.3", lambda *given: split(*given).mT, "rows are queries, columns are keys"),
     ("3.3", lambda t, p, w: (t @ w[:4])[:, :, None] + (p @ w[4:])[:, None], "ReLU"),
     ("3.3", paired, "a tensor of 1296 entries was made; the map has 162"),
     ("3.3", lambda *given: None, "None"),
+    ("3.3", lambda *given: split(*given).float(), "should be torch.float64"),
 ]
 RIGHT += answers4.RIGHT + answers5.RIGHT + answers7.RIGHT
 WRONG += answers4.WRONG + answers5.WRONG + answers7.WRONG

@@ -9,16 +9,16 @@ Layer = tuple[int, int, int, int]  # kernel, stride, padding, dilation
 
 
 def _crossing(answer: Any) -> str:
-    """1.1: 3×3 layers of stride 1 until one corner of a 56×56 map sees the opposite corner."""
+    """1.1: 5×5 layers of stride 1 until one corner of a 56×56 map sees the opposite corner."""
     if not isinstance(answer, int):
         return f"a whole number of layers is asked for, not {answer!r}."
-    sees = max(answer, 0)  # each layer reaches one position further
-    if sees == 55:
+    sees = 2 * max(answer, 0)  # each layer reaches two positions further
+    if answer == 28:
         return ""
-    if 55 // 2 <= sees <= 56 // 2:
+    if answer == 14:
         return "that is enough for the center. A corner has the whole map on one side of it."
-    if sees == 56:
-        return "count steps, not positions: from the first position to the last of 56."
+    if answer in (55, 56):
+        return "that many 3×3 layers it would take. How far to one side does a 5×5 layer look?"
     return f"{answer} layers see {sees} positions away; the far corner is 55 away."
 
 
@@ -31,7 +31,7 @@ def _reach(answer: Callable[[list[tuple[int, int]]], int]) -> str:
         if theirs != ours:
             strided = any(s > 1 for _, s in stack)
             why = " A step on a map of stride 2 is two steps on its input." if strided else ""
-            return f"for {stack} you say {theirs!r}, the gradient says {ours}.{why}"
+            return f"for {stack} you say {theirs!r}, the formula says {ours}.{why}"
     return ""
 
 
@@ -56,7 +56,9 @@ def _wide(answer: list[Layer]) -> str:
 
 
 def _is_no_row(row: Any) -> bool:
-    return not isinstance(row, tuple) or len(row) != 4 or not all(isinstance(n, int) for n in row)
+    if not isinstance(row, (tuple, list)) or len(row) != 4:
+        return True
+    return not all(isinstance(n, int) for n in row)
 
 
 VALUES = {"1.1": _crossing, "1.3": _wide}

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nonlocal_tut.check.misfit import misfit
+
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]  # (B, d, N), (B, d, N), (B, c, N)
 
 
@@ -55,10 +57,8 @@ def _rows(answer: Callable) -> str:
     rows = [t.transpose(1, 2) for t in (query, key, value)]
     wanted = _attend(query, key, value).transpose(1, 2)  # (B, N, c)
     got = answer(*rows)
-    if not isinstance(got, Tensor):
-        return f"the function should return a tensor, it returns {got!r}."
-    if got.shape != wanted.shape:
-        return f"the output should have shape {tuple(wanted.shape)}, yours has {tuple(got.shape)}."
+    if hint := misfit(got, wanted):
+        return hint
     if torch.allclose(got, wanted, atol=1e-5):
         return ""
     if torch.allclose(answer(*rows[:2], torch.ones_like(rows[2])), torch.ones_like(wanted)):
@@ -68,10 +68,16 @@ def _rows(answer: Callable) -> str:
 
 def _is_right(answer: Callable) -> str:
     """2.3: a test that tells the right attention from each mistake."""
-    if answer(_attend) is not True:
+    if _said(answer, _attend) is not True:
         return "it does not accept the right one: it should return True."
-    missed = [name for name, attend in MISTAKES.items() if answer(attend) is not False]
+    missed = [name for name, attend in MISTAKES.items() if _said(answer, attend) is not False]
     return f"it lets through: {', '.join(missed)}." if missed else ""
+
+
+def _said(answer: Callable, attend: Attention) -> Any:
+    """What the reader's test says; `(a == b).all()` says it in a tensor."""
+    said = answer(attend)
+    return said.item() if isinstance(said, Tensor) and said.numel() == 1 else said
 
 
 VALUES = {"2.1": _clip}

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from nonlocal_tut.blocks import NonLocalBlock
 from nonlocal_tut.check.largest import Largest
+from nonlocal_tut.check.misfit import misfit
 
 
 def _pooled_map(answer: Any) -> str:
@@ -48,7 +49,7 @@ def _fold_scale(answer: Callable[[dict[str, Tensor], float], dict[str, Tensor]])
     touched = [name for name in ours if not torch.equal(ours[name], theirs[name])]
     if {"theta.weight", "phi.weight"} <= set(touched):
         return "scaled on both sides, the product is scaled twice."
-    if touched in (["theta.weight"], ["phi.weight"]):
+    if touched == ["theta.weight"]:
         return "a projection has a weight and a bias."
     return f"the outputs differ; you changed {', '.join(touched) or 'nothing'}."
 
@@ -66,10 +67,8 @@ def _split(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str:
     ).view(2, 9, 9)
     with Largest() as seen:
         got = answer(theta, phi, w_f)
-    if not isinstance(got, Tensor):
-        return f"the function should return a tensor, it returns {got!r}."
-    if got.shape != wanted.shape:
-        return f"the scores should have shape {tuple(wanted.shape)}, yours are {tuple(got.shape)}."
+    if hint := misfit(got, wanted):
+        return hint
     if not torch.allclose(got, wanted):
         if torch.allclose(got, wanted.mT):
             return "rows are queries, columns are keys."

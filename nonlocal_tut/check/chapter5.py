@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from nonlocal_tut.check.largest import Largest
+from nonlocal_tut.check.misfit import misfit
 
 Partial = tuple[Tensor, Tensor, Tensor]
 
@@ -72,10 +73,8 @@ def _relu_sums(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str:
     wanted = (a[:, :, None] + b[:, None]).relu() @ g  # (B, N, C)
     with Largest() as seen:
         got = answer(a, b, g)
-    if not isinstance(got, Tensor):
-        return f"the function should return a tensor, it returns {got!r}."
-    if got.shape != wanted.shape:
-        return f"the sums should have shape {tuple(wanted.shape)}, yours have {tuple(got.shape)}."
+    if hint := misfit(got, wanted):
+        return hint
     if not torch.allclose(got, wanted):
         if torch.allclose(got, (a[:, :, None] + b[:, None]) @ g):
             return "and the ReLU?"

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from nonlocal_tut.check.largest import Largest
+from nonlocal_tut.check.misfit import misfit
 
 
 def _smallest_side(answer: Any) -> str:
@@ -29,10 +30,8 @@ def _implied_map(answer: Callable[[Tensor, Tensor], Tensor]) -> str:
     query, key = (2 * torch.randn(2, 6, 3, generator=luck, dtype=torch.float64) for _ in "qk")
     wanted = query.softmax(2) @ key.softmax(1).mT
     got = answer(query, key)
-    if not isinstance(got, Tensor):
-        return f"the function should return a tensor, it returns {got!r}."
-    if got.shape != wanted.shape:
-        return f"the map should have shape {tuple(wanted.shape)}, yours has {tuple(got.shape)}."
+    if hint := misfit(got, wanted):
+        return hint
     if torch.allclose(got, wanted):
         return ""
     if torch.allclose(got, (query @ key.mT).softmax(-1)):
@@ -51,10 +50,8 @@ def _own_row(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str:
     wanted = _rows_alone(theta, phi, g)
     with Largest() as seen:
         got = answer(theta, phi, g)
-    if not isinstance(got, Tensor):
-        return f"the function should return a tensor, it returns {got!r}."
-    if got.shape != wanted.shape:
-        return f"the output should have shape {tuple(wanted.shape)}, yours has {tuple(got.shape)}."
+    if hint := misfit(got, wanted):
+        return hint
     if not torch.allclose(got, wanted):
         if torch.allclose(got, _rows_alone(theta.mT, phi.mT, g.mT).mT):
             return "that attends to the own column."
