@@ -209,6 +209,15 @@ def test_a_missing_name_is_an_error_that_lists_what_is_large(report, names):
 def test_names_at_one_end_do_not_lie_on_each_other(shown, log):
     curves = {f"curve {n}": ([1, 2], [1, 100 + n]) for n in range(4)}
     draw.lines(curves, x="a", y="b", log=log, levels={"level": 101})
-    boxes = [t.get_window_extent() for t in shown[0].axes[0].texts]
-    for one, other in itertools.combinations(boxes, 2):
+    ax = shown[0].axes[0]
+    boxes = {t.get_text(): t.get_window_extent() for t in ax.texts}
+    for one, other in itertools.combinations(boxes.values(), 2):
         assert not one.overlaps(other)
+    line = ax.transData.transform((1, 101))[1]
+    assert abs(boxes["level"].y0 - line) < 15  # beside its line, wherever the curves end
+
+
+def test_the_name_of_a_cliff_at_the_first_point_lies_inside_the_axes(shown):
+    draw.lines({"falls": ([1, 2, 3], [1, 0, 0])}, x="a", y="b")
+    ax = shown[0].axes[0]
+    assert ax.texts[0].get_window_extent().x0 >= ax.get_window_extent().x0

@@ -47,16 +47,19 @@ def lines(
         ends += [text] * (edge is None)
     for name, height in (levels or {}).items():
         ax.axhline(height, color="#888888", lw=1, ls=":")
-        right = {"xy": (1, height), "xycoords": ax.get_yaxis_transform()}
-        ends.append(
-            ax.annotate(name, **right, xytext=(7, 0), textcoords="offset points", va="center")
-        )
+        left = "y" in log  # where curves end is crowded, and growing ones leave the left free
+        place = {"xy": (1 - left, height), "xycoords": ax.get_yaxis_transform()}
+        offset, va = ((5, 3), "bottom") if left else ((7, 0), "center")
+        text = ax.annotate(name, **place, xytext=offset, textcoords="offset points", va=va)
+        ends += [text] * (not left)
     drawn = {"x": [x for xs, _ in curves.values() for x in xs], "y": list((levels or {}).values())}
     drawn["y"] += [y for _, ys in curves.values() for y in ys]
     for axis in log:
         _log_axis(ax, axis, drawn[axis])
     scale = {axis: " (log scale)" if axis in log else "" for axis in "xy"}
     ax.set(xlabel=x + scale["x"], ylabel=y + scale["y"])
+    if edges:
+        ax.margins(x=0.1)  # room for a name to the left of the first point
     if ends:
         _keep_apart(ends)
     plt.show()
