@@ -12,8 +12,8 @@ What was tried to go below, for SelfAttention2d(64) at 96×96 in training (float
   runs: some 17 by count, and no faster than blocks of plain products, which need no padding: 13.6.
   Those are kept. At equal widths the kernel's own backward is some 1.3 times as fast on one thread,
   and stays.
-- One large image's keys as two heads, so that two threads share the kernel's backward: half the
-  time for it at 96×96, but NonLocalBlock(64) then takes 15.7 for 13.5. Not kept.
+- One image's keys as two heads, not its queries (`_heads`): as fast, and NonLocalBlock(64) takes
+  15.7 for 14.5, since the kernel copies what both heads share.
 - Computing theta, phi and g again in the backward, not saving them: not kept. The peak is where
   their gradients are alive, so they would be too; it runs the convolutions a second time, past
   their hooks, and saves bytes only between forward and backward, as checkpointing the block does.
@@ -67,12 +67,12 @@ def _widened(rows: Tensor, width: int) -> Tensor:
 def _heads(q: Tensor) -> int:
     """How many heads the queries q (B, N, d) of an image become; each head has all the keys.
 
-    The CPU's kernel works on 256×512 entries of the map at a time from 768 queries on, on 64×512
-    below, and goes backward with one thread an image and head. One image of 1024 positions takes
-    1 MiB of scratch on one thread; as two heads of 512, a quarter on each of two. The price is a
-    second gradient of keys and values: too much for larger maps, where the scratch counts little.
+    Backward, the CPU's kernel gives an image and head one thread, so one image goes in as two. It
+    then also takes less scratch where it matters: it works on 256×512 entries of the map at a time
+    from 768 queries on, on 64×512 below, which for 1024 positions is 1 MiB, or a quarter of that on
+    each thread. The price is a second gradient of keys and values.
     """
-    return 2 if q.shape[0] == 1 and q.shape[1] % 2 == 0 and q.shape[1] < 2 * 768 else 1
+    return 2 if q.shape[0] == 1 and q.shape[1] % 2 == 0 else 1
 
 
 def _split(q: Tensor, k: Tensor, v: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
