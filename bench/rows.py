@@ -17,6 +17,7 @@ MIB = 2**20
 ROUNDS = {16: 31, 32: 31, 64: 5, 96: 3, 128: 2, 192: 1}  # by side: fewer where a round is long
 SPREAD = 0.5  # of the inputs; at 1 the exponentials of "gaussian" are denormal, and slow
 OK = "ok"
+TIMES = ("median_ms", "min_ms", "time_ratio", "rounds")  # what a row has of the clock
 # Seen with torch 2.13 on processors with AMX: wrong writes, then an abort or none.
 CRASHES = "oneDNN's gradient of a bfloat16 Conv3d can corrupt the memory of the process"
 Row = dict[str, Any]
@@ -33,7 +34,7 @@ class Cell:
 
     def __str__(self) -> str:
         mode = "training" if self.training else "inference"
-        return f"{'×'.join(map(str, self.shape))} {dtype_name(self.dtype)} {mode}"
+        return f"{shape_name(self.shape)} {dtype_name(self.dtype)} {mode}"
 
     def of(self, c: Contestant) -> tuple[int, ...]:
         """The shape of a contestant's input, with one frame for a video block."""
@@ -169,7 +170,11 @@ def _count_bytes(rows: dict[Contestant, Row], cell: Cell, device: str) -> None:
             continue
         if device == "cuda" or cell.dtype == torch.float32 or cell.shape[-1] <= 32:
             options = {"training": cell.training, "device": device}
-            report = memory.measure(c.make, cell.of(c), cell.dtype, **options)
+            try:
+                report = memory.measure(c.make, cell.of(c), cell.dtype, **options)
+            except Exception as error:  # with oneDNN it ran; its row says that without it did not
+                row |= dict.fromkeys(TIMES) | {"status": _failed(error)}
+                continue
             row |= {"peak_bytes": report.peak_bytes, "bytes_are": "measured"}
         else:  # 16 bits without oneDNN take minutes
             row |= {"peak_bytes": row["predicted_bytes"], "bytes_are": "predicted"}
@@ -204,6 +209,10 @@ def _run(c: Contestant, cell: Cell, device: str) -> Run:
 def _reference(rows: dict[Contestant, Row], c: Contestant) -> Contestant | None:
     """The contestant of ours that computes the same."""
     return next((o for o in rows if o.name == rows[c]["same_function_as"]), None)
+
+
+def shape_name(shape: Sequence[int]) -> str:
+    return "×".join(map(str, shape))
 
 
 def dtype_name(dtype: torch.dtype) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from bench.rows import MIB, OK, Row
+from bench.rows import MIB, OK, Row, shape_name
 
 
 def tables(rows: Sequence[Row]) -> Iterator[str]:
@@ -14,7 +14,7 @@ def tables(rows: Sequence[Row]) -> Iterator[str]:
         shapes = list(dict.fromkeys(tuple(row["shape"]) for row in here))
         mode = "training" if training else "inference"
         yield f"{dtype}, {mode}: peak MiB, median ms (in brackets, times ours)"
-        yield _line("", ("×".join(map(str, shape)) for shape in shapes))
+        yield _line("", map(shape_name, shapes))
         for name in dict.fromkeys(row["contestant"] for row in here):
             of_shape = {tuple(r["shape"]): _cell(r) for r in here if r["contestant"] == name}
             yield _line(name, (of_shape[shape] for shape in shapes))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.rows import MIB, OK, Row
+from bench.rows import MIB, OK, Row, shape_name
 
 SMALL, LARGE = (2, 64, 32, 32), (1, 64, 96, 96)
 PAPER = "NonLocalBlock embedded_gaussian"
@@ -53,7 +53,7 @@ def peak(name: str, shape: Sequence[int], training: bool, most: float) -> Target
         return row and row["peak_bytes"] / MIB
 
     mode = "training" if training else "inference"
-    what = f"peak bytes, {mode}, {name}, {'×'.join(map(str, shape))}"
+    what = f"peak bytes, {mode}, {name}, {shape_name(shape)}"
     return Target(what, "MiB", reached, most=most)
 
 
@@ -65,7 +65,7 @@ def speed(plain: str, ours: str, shape: Sequence[int], least: float) -> Target:
         same = row is not None and row["same_function_as"] == ours
         return row["time_ratio"] if same else None
 
-    what = f"time of {plain} over that of {ours}, training, {'×'.join(map(str, shape))}"
+    what = f"time of {plain} over that of {ours}, training, {shape_name(shape)}"
     return Target(what, "times", reached, least=least)
 
 

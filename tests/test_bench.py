@@ -123,6 +123,16 @@ def test_a_backward_pass_that_raises_is_a_row_and_inference_is_still_compared():
     assert rows["broken", False]["status"] == "ok" and rows["broken", False]["time_ratio"] > 0
 
 
+def test_a_run_whose_bytes_cannot_be_measured_is_a_row_that_says_why(monkeypatch):
+    def broken(*args, **kwargs):
+        raise RuntimeError("no kernel without oneDNN\nand a long story")
+
+    monkeypatch.setattr(memory, "measure", broken)
+    row = rows_of(OURS, PLAIN, cells=TINY[:1])[PLAIN.name, True]
+    assert row["status"] == "failed: RuntimeError: no kernel without oneDNN"
+    assert row["peak_bytes"] is row["bytes_ratio"] is row["median_ms"] is row["time_ratio"] is None
+
+
 def test_a_kernel_that_is_called_by_names_is_predicted():
     """As MONAI calls it; the prediction has no (N, N) map."""
 

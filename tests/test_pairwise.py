@@ -155,7 +155,7 @@ def test_blocks_of_the_backward_equal_the_map_in_value_and_gradient(d, dv, dtype
 
 @pytest.mark.parametrize("n", [2, 300, 301, 1534, 1536])
 @pytest.mark.parametrize("d, dv", [(8, 8), (3, 8)])
-def test_the_heads_of_one_small_image_equal_the_map_in_value_and_gradient(n, d, dv):
+def test_the_heads_of_one_image_equal_the_map_in_value_and_gradient(n, d, dv):
     tensors = inputs(n=n, m=40, d=d, dv=dv, batch=1)
     y, expected = attend(*tensors), attend(*tensors, attention="matmul")
     assert oracle.distance(y, expected) < 1e-10
