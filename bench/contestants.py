@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 from bench import peers
 from nonlocal_tut import NonLocalBlock, SelfAttention2d
-from nonlocal_tut.convert import from_peer
-from nonlocal_tut.layouts import LAYOUTS
+from nonlocal_tut.convert import LAYOUTS, from_peer
 from nonlocal_tut.memory.variants import VARIANTS
 from nonlocal_tut.pairwise import PAIRWISE, attend
 

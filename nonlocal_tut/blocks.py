@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nonlocal_tut.pairwise import ATTENTION, PAIRWISE, SOFTMAX, affinity, attend, one_of
+from nonlocal_tut.arguments import one_of
+from nonlocal_tut.pairwise import ATTENTION, PAIRWISE, SOFTMAX, affinity, attend
 
 AXES = {1: "(B, C, W)", 2: "(B, C, H, W)", 3: "(B, C, T, H, W)"}
 CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from nonlocal_tut import pairwise
-from nonlocal_tut.backends import HALVES, capability_of, fused_backend
+from nonlocal_tut.pairwise import operation
+from nonlocal_tut.pairwise.backends import HALVES, capability_of, fused_backend
 
 F16, BF16, F32, F64 = torch.float16, torch.bfloat16, torch.float32, torch.float64
 T4, V100, A100, RTX3090, L4, H100, RTX5090 = (7, 5), (7, 0), (8, 0), (8, 6), (8, 9), (9, 0), (12, 0)
@@ -87,7 +88,7 @@ def test_attend_hands_a_gpu_only_what_a_kernel_takes(d, dv, dtype, capability, m
         seen.append(fused_backend(*widths, dtype, capability, last_strides=strides))
         return q.sum(dim=-1, keepdim=True) + v[..., :1, :]  # a gradient, and the shape
 
-    monkeypatch.setattr(pairwise, "capability_of", lambda _: capability)
+    monkeypatch.setattr(operation, "capability_of", lambda _: capability)
     monkeypatch.setattr("torch.nn.functional.scaled_dot_product_attention", kernel)
     theta, phi, g = (torch.zeros(2, w, 5, dtype=dtype).mT for w in (d, d, dv))
     y = pairwise.attend(theta, phi, g.requires_grad_())

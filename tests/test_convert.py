@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from nonlocal_tut import NonLocalBlock
-from nonlocal_tut.convert import from_peer
-from nonlocal_tut.layouts import LAYOUTS
+from nonlocal_tut.convert import LAYOUTS, from_peer
 
 C, INNER = 16, 8
 SIDES = {1: (7,), 2: (4, 5), 3: (2, 4, 3)}

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from nonlocal_tut.cousins import GlobalContext
-from nonlocal_tut.matched import matched_copy, train, twin
 from nonlocal_tut.tasks import COLORS, answers
+from nonlocal_tut.tasks.matched import matched_copy, train, twin
 
 
 def seeded(seed=0):

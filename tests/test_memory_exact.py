@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from nonlocal_tut import memory, pairwise
 from nonlocal_tut.memory.hidden import ROWS
 from nonlocal_tut.memory.variants import VARIANTS
+from nonlocal_tut.pairwise import operation
 
 EXACT = 64  # bytes; the CPU wraps a Python number in a tensor of 8, which no mode sees
 RUNS, SEED = 200, 4
@@ -20,7 +21,7 @@ RUNS, SEED = 200, 4
 def small_chunks():
     """Chunked blocks have up to dozens of chunks, on maps that are small."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pairwise, "CHUNK", 20_000)
+        patch.setattr(operation, "CHUNK", 20_000)
         yield
 
 
@@ -57,7 +58,7 @@ def test_prediction_equals_measurement_to_the_byte(runs):
 )
 def test_recomputation_is_counted_once_a_chunk(variant):
     case = Case(variant, (4, 31, 8, 21), torch.float32, True)
-    assert 4 * (8 * 21) ** 2 > 5 * pairwise.CHUNK
+    assert 4 * (8 * 21) ** 2 > 5 * operation.CHUNK
     assert [d for d in differences(case) if d.bytes > EXACT] == []
 
 

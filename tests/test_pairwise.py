@@ -223,7 +223,9 @@ def test_the_watch_sees_the_map_where_there_is_one():
 def test_many_chunks_equal_one(pairwise, monkeypatch):
     tensors = inputs()
     y = attend(*tensors, pairwise=pairwise, attention="matmul")
-    monkeypatch.setattr("nonlocal_tut.pairwise.CHUNK", 2 * 2 * 7)  # 2 queries at a time, of 5
+    monkeypatch.setattr(
+        "nonlocal_tut.pairwise.operation.CHUNK", 2 * 2 * 7
+    )  # 2 queries at a time, of 5
     chunked = attend(*tensors, pairwise=pairwise, attention="chunked")
     assert oracle.distance(chunked, y) < 1e-12
     for actual, wanted in zip(gradients(chunked, tensors), gradients(y, tensors), strict=True):

@@ -13,8 +13,7 @@ import torch
 from bench import peers
 from bench.contestants import everyone
 from bench.same import CLOSE, difference
-from nonlocal_tut.convert import from_peer
-from nonlocal_tut.layouts import LAYOUTS
+from nonlocal_tut.convert import LAYOUTS, from_peer
 
 C, INNER = 16, 8
 SIDES = {1: (11,), 2: (5, 6), 3: (3, 4, 6)}

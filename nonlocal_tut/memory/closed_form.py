@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import torch
 
+from nonlocal_tut.arguments import one_of
 from nonlocal_tut.memory.report import Allocation, Report
 from nonlocal_tut.memory.run import DTYPES
-from nonlocal_tut.pairwise import one_of
 
 SYMBOLS = {
     "A": "the size of the map, B·N·keys",

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nonlocal_tut.memory.layouts import LOW, memory_format
+from nonlocal_tut.memory.formats import LOW, memory_format
 
 
 @dataclass

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from nonlocal_tut.backends import ASSUMED, fused_backend
+from nonlocal_tut.pairwise.backends import ASSUMED, fused_backend
 
 
 class RunsAs(TorchFunctionMode):

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from nonlocal_tut.memory.formats import as_made
 from nonlocal_tut.memory.hidden import ROWS, unknown
-from nonlocal_tut.memory.layouts import as_made
 from nonlocal_tut.memory.lines import Lines
 from nonlocal_tut.memory.report import Allocation
 

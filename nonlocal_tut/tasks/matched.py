@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nonlocal_tut.tasks import COLORS, Examples, answers, fit, to
+from nonlocal_tut.tasks.training import COLORS, Examples, answers, fit, to
 
 APART = 3  # positions between any two things, at least: no 3×3 neighborhoods overlap
 CHANNELS = COLORS + 3  # colors, marker, tags
@@ -99,7 +99,7 @@ def train(
     """Build a net, train it on the matched-copy task, and test it on maps and their twins.
 
     build: () -> module that maps (B, COLORS + 1 + tags, side, side) -> (B, COLORS, side, side)
-    logits; the rest as in `tasks.train`. Raises ValueError if the logits have another shape.
+    logits; the rest as in `remote.train`. Raises ValueError if the logits have another shape.
     See chapter 7, "Who needs a map of pairs?".
     """
 

@@ -10,19 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from nonlocal_tut.backends import capability_of, fused_backend
-from nonlocal_tut.fused import fused_softmax
+from nonlocal_tut.arguments import one_of
+from nonlocal_tut.pairwise.backends import capability_of, fused_backend
+from nonlocal_tut.pairwise.fused import fused_softmax
 
 PAIRWISE = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
 SOFTMAX = PAIRWISE[:2]  # the others are divided by the number of keys
 ATTENTION = ("fused", "matmul", "chunked")
 CHUNK = 2**20  # entries of the map that "chunked" holds at a time: 4 MiB in float32
-
-
-def one_of(name: str, value: object, allowed: tuple) -> None:
-    """Raise a ValueError that names the argument, its value and the allowed ones."""
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
 
 
 def affinity(

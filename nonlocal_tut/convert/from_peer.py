@@ -9,9 +9,9 @@ from collections.abc import Mapping
 import torch.nn.functional as F
 from torch import Tensor
 
+from nonlocal_tut.arguments import one_of
 from nonlocal_tut.blocks import SelfAttention2d
-from nonlocal_tut.layouts import LAYOUTS, Layout
-from nonlocal_tut.pairwise import one_of
+from nonlocal_tut.convert.layouts import LAYOUTS, Layout
 
 
 def from_peer(state_dict: Mapping[str, Tensor], layout: str) -> dict[str, Tensor]:

@@ -7,21 +7,11 @@ a net must name the dot's color. A net that cannot see that far can only guess: 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-COLORS = 4
-
-
-class Examples(NamedTuple):
-    """A batch of the task: what is shown, where it is asked, what is right."""
-
-    maps: Tensor  # (B, COLORS + 1, side, side), zeros but for the dot and the marker
-    marker: Tensor  # (B,) index of the marker among the side·side positions; or (B, P), P of them
-    color: Tensor  # like marker: the dot's color, 0 … COLORS - 1
+from nonlocal_tut.tasks.training import COLORS, Examples, answers, fit, to
 
 
 @cache
@@ -88,20 +78,6 @@ class Trained:
         return next((d - 1 for d in self.accuracy if d not in good), max(self.accuracy))
 
 
-def answers(model: nn.Module, examples: Examples) -> Tensor:
-    """The net's logits where it is asked: (B, COLORS, H, W) read at the marker -> (B, COLORS).
-
-    With several markers, marker being (B, P): -> (B, COLORS, P).
-    Raises ValueError if the net's logits have another shape. See chapter 1.
-    """
-    logits = model(examples.maps)
-    wanted = (len(examples.maps), COLORS, *examples.maps.shape[2:])
-    if logits.shape != wanted:
-        raise ValueError(f"the net's logits must be {wanted}, they are {tuple(logits.shape)}")
-    place = examples.marker.view(len(logits), 1, -1).expand(-1, COLORS, -1)  # (B, COLORS, P)
-    return logits.flatten(2).gather(2, place).view(-1, COLORS, *examples.marker.shape[1:])
-
-
 def train(
     build: Callable[[], nn.Module],
     *,
@@ -130,39 +106,6 @@ def train(
     return Trained(label, model, losses, _test(model, side))
 
 
-def fit(
-    build: Callable[[], nn.Module],
-    draw: Callable[[torch.Generator], Examples],
-    *,
-    steps: int,
-    rate: float,
-    seed: int,
-    label: str,
-) -> tuple[nn.Module, list[float]]:
-    """The training loop of both tasks: a fresh batch from `draw` a step. -> the net, the losses.
-
-    The net is in eval mode afterwards. Raises ValueError if its logits have another shape.
-    """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    data = torch.Generator().manual_seed(seed)
-    losses = []
-    print(label, end=" ", flush=True)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)  # for the first weights, and for dropout
-        model = build().to(device).train()
-        optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
-        for step in range(steps):
-            examples = to(draw(data), device)
-            loss = F.cross_entropy(answers(model, examples), examples.color)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
-            print("·" * (10 * (step + 1) // steps - 10 * step // steps), end="", flush=True)
-    print(" trained", flush=True)
-    return model.eval(), losses
-
-
 @torch.no_grad()
 def _test(model: nn.Module, side: int, count: int = 256) -> dict[int, float]:
     """Accuracy at each distance on `count` examples that no training seed draws."""
@@ -174,8 +117,3 @@ def _test(model: nn.Module, side: int, count: int = 256) -> dict[int, float]:
         right = answers(model, examples).argmax(1) == examples.color  # (count,)
         accuracy[distance] = right.float().mean().item()
     return accuracy
-
-
-def to(examples: Examples, device: str | torch.device) -> Examples:
-    """The same examples on a device."""
-    return Examples(*(t.to(device) for t in examples))

@@ -1,0 +1,11 @@
+"""Questions that tell blocks apart. One file a task, and `training` for what they share.
+
+- `remote`: copy a color from far away (chapter 1). Its `remote_copy` and `train` are at hand here.
+- `matched`: copy the color of the dot with the same tag, so that the answer depends on who asks
+  (chapter 7).
+"""
+
+from nonlocal_tut.tasks.remote import Trained, remote_copy, train
+from nonlocal_tut.tasks.training import COLORS, Examples, answers
+
+__all__ = ["COLORS", "Examples", "Trained", "answers", "remote_copy", "train"]
