@@ -7,7 +7,12 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	command -v $$p >/dev/null 2>&1 && \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+# Where torch comes from: on Linux without an NVIDIA card, PyTorch's index of CPU builds, since PyPI's
+# torch brings several GB of CUDA there. Set it to another index, or to nothing for pip's own choice.
+TORCH_INDEX ?= $(if $(PIP_INDEX_URL)$(PIP_EXTRA_INDEX_URL),,$(shell { test "$$(uname)" = Linux && \
+	! nvidia-smi -L >&2 && echo https://download.pytorch.org/whl/cpu; } 2>/dev/null))
 BIN := .venv/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 READY := .venv/.ready
 export KINETO_LOG_LEVEL ?= 6
 
@@ -28,7 +33,7 @@ lint: $(READY)
 	$(BIN)/codespell nonlocal_tut tests tools bench book README.md
 
 install-peers: $(READY)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-peers.txt
+	@$(PIP) --no-deps -r requirements-peers.txt
 
 peers: install-peers
 	REQUIRE_PEERS=1 $(BIN)/python -m pytest -q tests/test_peers.py
@@ -44,8 +49,13 @@ $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "This book needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; exit 1; }
 	@echo "Setting up .venv with $(PYTHON): a few minutes, once"
+	@echo "torch: from $(if $(TORCH_INDEX),$(TORCH_INDEX) if that answers,pip's own index). To choose otherwise:" \
+		"make clean book TORCH_INDEX=ADDRESS, or TORCH_INDEX= for pip's own"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt --editable .
+	@$(if $(TORCH_INDEX),$(PIP) --retries 0 --no-deps --extra-index-url $(TORCH_INDEX) \
+		"$$(grep '^torch==' requirements.txt)")
+	@$(PIP) -r requirements.txt --editable .
+	@$(BIN)/python -c 'import torch; print("torch", torch.__version__, "is in .venv")'
 	@touch $@
 
 clean:

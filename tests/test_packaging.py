@@ -1,4 +1,4 @@
-"""What a stranger installs: the wheel alone, and `make` on a machine without a usable Python."""
+"""What a stranger installs: the wheel alone."""
 
 import email
 import os
@@ -63,28 +63,3 @@ def test_the_wheel_runs_the_readme_without_the_book_s_environment(wheel, tmp_pat
     *printed, where = told.stdout.strip().splitlines()
     assert where == str(bare / "nonlocal_tut" / "__init__.py")
     assert printed[0].startswith("predicted for cuda: peak ")
-
-
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-@pytest.mark.parametrize("found", ["3.9.2", None])
-def test_make_without_a_usable_python_says_so_in_one_line(found, tmp_path):
-    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
-        shutil.copy(ROOT / name, tmp_path)
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name in ("make", "sh"):
-        (programs / name).symlink_to(shutil.which(name))
-    arguments = ["make", "book"]
-    if found:
-        old = programs / "old-python"
-        old.write_text(f'#!/bin/sh\ntest "$1" = --version && echo "Python {found}"\n')
-        old.chmod(0o755)
-        arguments.append("PYTHON=old-python")
-    before = set(tmp_path.iterdir())
-    env = {"PATH": str(programs)}
-    told = subprocess.run(arguments, cwd=tmp_path, env=env, capture_output=True, text=True)
-    assert told.returncode != 0 and told.stdout == ""
-    ours = [line for line in told.stderr.splitlines() if not line.startswith("make")]
-    what = f"old-python is Python {found}" if found else "none was found"
-    assert len(ours) == 1 and "needs Python 3.11 or newer" in ours[0] and what in ours[0]
-    assert set(tmp_path.iterdir()) == before
