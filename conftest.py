@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import matplotlib.font_manager
+
 ROOT = Path(__file__).parent
 
 # Kernels start in book/ and inherit this environment: the module under test is this checkout's.
@@ -13,3 +15,6 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # torch's profiler writes two lines to stderr at each run, which a strict comparison would see.
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
+# So does matplotlib where it cannot write to HOME, or is long at its list of fonts: both are over
+# with the import above, and kernels take what it left. Nor do they see anybody's matplotlibrc.
+os.environ["MPLCONFIGDIR"] = matplotlib.get_cachedir()

@@ -66,7 +66,7 @@ def environment(tmp_path, linked):
     """A new environment that sees the linked packages."""
     folder = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    (packages(folder) / "linked.pth").write_text(f"{linked}\n")
+    (packages(folder) / "linked.pth").write_text(f"{linked}\n", encoding="utf-8")
     return folder
 
 
@@ -110,4 +110,4 @@ def test_a_chapter_runs_alone(chapter, snapshot, linked, environment, tmp_path):
     assert installed == {"linked.pth", "nonlocal_tut"}
     (origin,) = own.glob("nonlocal_tut-*.dist-info/direct_url.json")
     commit = git(snapshot, "rev-parse", "HEAD").decode().strip()
-    assert json.loads(origin.read_text())["vcs_info"]["commit_id"] == commit
+    assert json.loads(origin.read_text(encoding="utf-8"))["vcs_info"]["commit_id"] == commit

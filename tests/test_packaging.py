@@ -50,7 +50,8 @@ def test_the_wheel_runs_the_readme_without_the_book_s_environment(wheel, tmp_pat
         for entry in Path(here).iterdir():
             if not book_only.match(entry.name) and not entry.name.endswith(".pth"):
                 (bare / entry.name).symlink_to(entry)
-    first, *more = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    first, *more = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     assert len([line for line in first.splitlines() if line]) == 5
     code = first + "".join(more) + "\nimport nonlocal_tut\nprint(nonlocal_tut.__file__)"
     code += "\nfrom nonlocal_tut import convert, receptive_field, shapes, tasks"

@@ -122,7 +122,7 @@ def test_what_is_no_notebook_is_an_error(tmp_path, capsys):
     for text in ("hello", "[]", '{"nbformat": 3, "worksheets": []}'):
         path = page(tmp_path, text)
         assert main([str(path)]) == 1 and main(["--check", str(path)]) == 1
-        assert path.read_text() == text
+        assert path.read_text(encoding="utf-8") == text
     with pytest.raises(SystemExit):
         main([str(tmp_path / "none.ipynb")])
     assert "none.ipynb" in capsys.readouterr().err
