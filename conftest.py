@@ -15,6 +15,8 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # torch's profiler writes two lines to stderr at each run, which a strict comparison would see.
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
+# So does torch's counter of flops where a CUDA build comes without triton, which no page uses.
+os.environ.setdefault("TORCH_LOGS", "-torch.utils.flop_counter")
 # So does matplotlib where it cannot write to HOME, or is long at its list of fonts: both are over
 # with the import above, and kernels take what it left. Nor do they see anybody's matplotlibrc.
 os.environ["MPLCONFIGDIR"] = matplotlib.get_cachedir()

@@ -1,7 +1,8 @@
 """Each chapter runs as on Colab: alone in an empty folder, in an environment without the module.
 
 The set-up cell is the page's own. Git is told that the repository's address is a snapshot of this
-working tree, so it installs what is here; the rest of the environment is linked, not downloaded.
+working tree, so it installs what is here; the rest of the environment is linked, not downloaded,
+setuptools included: the tests pass without a network.
 """
 
 import json
@@ -86,6 +87,7 @@ def test_a_chapter_runs_alone(chapter, snapshot, linked, environment, tmp_path):
     python, own = environment / "bin" / "python", packages(environment)
     env = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "PYTHON"))}
     env |= {
+        "PIP_NO_BUILD_ISOLATION": "0",  # pip's double negation: 0 is --no-build-isolation
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{snapshot.as_uri()}.insteadOf",
         "GIT_CONFIG_VALUE_0": present_address(ROOT),

@@ -5,18 +5,31 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
-KERNEL = "import matplotlib.font_manager"  # what a page's first figure imports
-PARENT = f"""\
+DRAWS = "import matplotlib.font_manager"
+COUNTS = """\
+import sys, torch
+torch.version.cuda, sys.modules["triton.runtime.jit"] = "13.0", None
+import torch.utils.flop_counter"""
+PARENT = """\
 import conftest, subprocess, sys
-told = subprocess.run([sys.executable, "-c", {KERNEL!r}], capture_output=True)
+told = subprocess.run([sys.executable, "-c", {kernel!r}], capture_output=True)
 sys.exit(len(told.stderr) + told.returncode)"""
 
 
-def test_a_kernel_says_nothing_of_matplotlib_where_home_cannot_be_written():
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("MPL", "XDG"))}
-    env["HOME"] = "/dev/null"
-    alone = [sys.executable, "-c", KERNEL]
-    warned = subprocess.run(alone, env=env, capture_output=True, text=True, encoding="utf-8")
-    assert "MPLCONFIGDIR" in warned.stderr
-    subprocess.run([sys.executable, "-c", PARENT], cwd=ROOT, env=env, check=True)
+@pytest.mark.parametrize(
+    ("kernel", "home", "warning"),
+    [
+        pytest.param(DRAWS, "/dev/null", "MPLCONFIGDIR", id="HOME cannot be written"),
+        pytest.param(COUNTS, os.environ.get("HOME", "/"), "triton not found", id="no triton"),
+    ],
+)
+def test_a_kernel_keeps_a_warning_about_the_machine_to_itself(kernel, home, warning):
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("MPL", "XDG", "TORCH_LOGS"))}
+    env["HOME"] = home
+    alone = subprocess.run([sys.executable, "-c", kernel], env=env, capture_output=True)
+    assert alone.returncode == 0 and warning in alone.stderr.decode()
+    under = [sys.executable, "-c", PARENT.format(kernel=kernel)]
+    subprocess.run(under, cwd=ROOT, env=env, check=True)

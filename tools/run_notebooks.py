@@ -44,7 +44,8 @@ class _Interpreter(KernelSpecManager):
 
 def kernel_environment():
     """This process's environment, with the module of this checkout first on the path."""
-    env = {"OMP_NUM_THREADS": "1", "KINETO_LOG_LEVEL": "6", **os.environ}
+    quiet = {"KINETO_LOG_LEVEL": "6", "TORCH_LOGS": "-torch.utils.flop_counter"}  # on stderr
+    env = {"OMP_NUM_THREADS": "1", **quiet, **os.environ}
     env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH")]))
     env.pop("MPLBACKEND", None)  # any other backend than the kernel's own keeps figures to itself
     return env
