@@ -243,6 +243,33 @@ def test_logits_of_another_shape_are_an_error(last, shape):
         short(lambda: nn.Sequential(*one_layer()[:2], last))
 
 
+@pytest.fixture
+def three_threads():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="on a GPU the threads stay as they are")
+@pytest.mark.parametrize("ending", [nn.Identity(), nn.AvgPool2d(2)], ids=["trained", "an error"])
+def test_the_loop_takes_one_thread_and_gives_the_others_back(ending, three_threads):
+    seen = set()
+
+    class Looks(nn.Module):
+        def forward(self, x):
+            seen.add((self.training, torch.get_num_threads()))
+            return x
+
+    try:
+        short(lambda: nn.Sequential(*one_layer(), Looks(), ending))
+    except ValueError:
+        assert seen == {(True, 1)}
+    else:
+        assert seen == {(True, 1), (False, 3)}
+    assert torch.get_num_threads() == 3
+
+
 @pytest.mark.parametrize(
     ("accuracy", "reach"),
     [

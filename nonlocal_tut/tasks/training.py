@@ -1,6 +1,7 @@
 """What every task shares: a batch of examples, how a net's answers are read, the training loop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -43,13 +44,14 @@ def fit(
 ) -> tuple[nn.Module, list[float]]:
     """The training loop of both tasks: a fresh batch from `draw` a step. -> the net, the losses.
 
-    The net is in eval mode afterwards. Raises ValueError if its logits have another shape.
+    On a CPU it takes one thread, and gives back as many as there were. The net is in eval mode
+    afterwards. Raises ValueError if its logits have another shape.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     data = torch.Generator().manual_seed(seed)
     losses = []
     print(label, end=" ", flush=True)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), one_thread() if device == "cpu" else nullcontext():
         torch.manual_seed(seed)  # for the first weights, and for dropout
         model = build().to(device).train()
         optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
@@ -63,6 +65,24 @@ def fit(
             print("·" * (10 * (step + 1) // steps - 10 * step // steps), end="", flush=True)
     print(" trained", flush=True)
     return model.eval(), losses
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread for kernels of microseconds, and the threads that there were afterwards.
+
+    The nets of chapters 1 and 7 on two cores: two threads take two thirds of the time of one while
+    nothing else runs, and 3 to 40 times that time beside other programs, waiting for each other.
+    """
+    threads = torch.get_num_threads()
+    if threads == 1:  # setting it stops MKL from choosing its own threads later
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def to(examples: Examples, device: str | torch.device) -> Examples:
