@@ -4,6 +4,7 @@ Each function draws with pyplot and shows, returning nothing, so that a cell end
 Colors mean things everywhere: theta/query, phi/key, g/value, output, input; never by color alone.
 """
 
+from nonlocal_tut.draw.attention import attention_on
 from nonlocal_tut.draw.boxes import product
 from nonlocal_tut.draw.curves import lines
 from nonlocal_tut.draw.look import DOTS, INPUT, OUTPUT, PHI, THETA, WIDE, WIDTH, G
@@ -20,6 +21,7 @@ __all__ = [
     "WIDTH",
     "G",
     "at_peak",
+    "attention_on",
     "cone",
     "lines",
     "maps",

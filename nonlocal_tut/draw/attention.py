@@ -1,0 +1,95 @@
+"""Rows of attention over the picture that they are about."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.colors import Normalize, TwoSlopeNorm
+from matplotlib.patheffects import withStroke
+from torch import Tensor
+
+from nonlocal_tut.attention_maps import AttentionMap
+from nonlocal_tut.draw.look import PHI, THETA, WIDTH, plt
+
+STRONGEST = 5  # keys that get an outline
+
+
+def attention_on(
+    image: Tensor, attention_map: AttentionMap, positions: Sequence[tuple[int, int]], b: int = 0
+) -> None:
+    """A row of attention for each position, side by side, laid over the picture.
+
+    image: (H', W') or (C, H', W') with 1 or 3 channels, values 0 to 1. attention_map: of a model
+    that ran on it, of any 2-D feature map. positions: (h, w) on that feature map; b: which image of
+    the batch. The picture is in grey; a row is enlarged to the part of it that its keys cover. A
+    cross marks the query, boxes the five largest weights. Below stand the least weight, the largest
+    and the sum, which is one for a softmax. Colors go from 0 up; where weights are negative, from
+    minus to plus the largest of either sign, with 0 in white.
+
+    Raises ValueError for an image whose sides no stride would bring to the feature map's, a map that
+    is not 2-D, and an image of the batch or a position that is not there. See chapter 6, "Where
+    does it go, and what does it attend to?".
+    """
+    picture = _grey(image)
+    _check_sides(picture.shape, attention_map.queries)
+    rows = [attention_map.row(b, *p).detach().cpu().double().numpy() for p in positions]
+    columns = len(rows)
+    panel = min(WIDTH / columns, 3.2)
+    tall = panel * picture.shape[0] / picture.shape[1]
+    _, axes = plt.subplots(1, columns, figsize=(columns * panel, tall + 0.75), squeeze=False)
+    for ax, position, row in zip(axes[0], positions, rows, strict=True):
+        _panel(ax, picture, row, position, attention_map)
+    plt.show()
+
+
+def _panel(ax, picture: np.ndarray, row: np.ndarray, position, attention_map) -> None:
+    (height, width), (down, across) = picture.shape, attention_map.queries
+    cell = height / down, width / across  # of a query, in pixels
+    pool = [q // k for q, k in zip(attention_map.queries, row.shape, strict=True)]
+    key = cell[0] * pool[0], cell[1] * pool[1]  # of a key
+    bottom, right = key[0] * row.shape[0] - 0.5, key[1] * row.shape[1] - 0.5
+    ax.imshow(picture, cmap="gray", vmin=0, vmax=1)
+    size = max(np.abs(row).max(), np.finfo(np.float32).tiny)
+    signed = row.min() < 0
+    drawn = ax.imshow(
+        row,
+        cmap="PuOr_r" if signed else "cividis",
+        norm=TwoSlopeNorm(0, -size, size) if signed else Normalize(0, size),
+        alpha=0.25 + 0.6 * np.abs(row) / size,  # the picture stays where little is taken
+        interpolation="nearest",
+        extent=(-0.5, right, bottom, -0.5),
+    )
+    for place in np.argsort(row, axis=None)[::-1][:STRONGEST]:
+        h, w = np.unravel_index(place, row.shape)
+        corner = w * key[1] - 0.5, h * key[0] - 0.5
+        ax.add_patch(plt.Rectangle(corner, key[1], key[0], fill=False, ec="white", lw=2.6))
+        ax.add_patch(plt.Rectangle(corner, key[1], key[0], fill=False, ec=PHI, lw=1.4))
+    h, w = ((p + 0.5) * side - 0.5 for p, side in zip(position, cell, strict=True))
+    halo = [withStroke(linewidth=4.5, foreground="white")]
+    ax.plot(w, h, "x", color=THETA, ms=9, mew=2.4, path_effects=halo)
+    ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
+    ax.grid(False)
+    ax.set_title(f"query {position[0]}, {position[1]}")
+    ax.set_xlabel(f"{row.min():.2g} to {row.max():.2g}, sum {row.sum():.2g}")
+    bar = ax.figure.colorbar(drawn, ax=ax, location="bottom", fraction=0.06, pad=0.02)
+    bar.solids.set_alpha(1)
+    bar.set_ticks([-size, 0, size] if signed else [0, size])
+    bar.ax.set_xticklabels([f"{t:.1g}" for t in bar.get_ticks()])
+
+
+def _grey(image: Tensor) -> np.ndarray:
+    """(H', W'), the mean over channels."""
+    shape = tuple(image.shape)
+    if image.ndim not in (2, 3) or (image.ndim == 3 and shape[0] not in (1, 3)):
+        raise ValueError(f"image must be (H, W), (1, H, W) or (3, H, W), not {shape}")
+    picture = image.detach().cpu().double()
+    return (picture.mean(dim=0) if image.ndim == 3 else picture).numpy()
+
+
+def _check_sides(image: tuple[int, ...], queries: tuple[int, ...]) -> None:
+    """Both sides must come from one stride, with the border rounded either way."""
+    if len(queries) != 2:
+        raise ValueError(f"attention_map must be of a feature map (H, W), not {queries}")
+    for stride in range(1, max(image) + 1):
+        if all(abs(i / stride - q) < 1 for i, q in zip(image, queries, strict=True)):
+            return
+    raise ValueError(f"image of {tuple(image)} does not fit a feature map of {queries}")
