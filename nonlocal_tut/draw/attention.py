@@ -25,17 +25,19 @@ def attention_on(
     and the sum, which is one for a softmax. Colors go from 0 up; where weights are negative, from
     minus to plus the largest of either sign, with 0 in white.
 
-    Raises ValueError for an image whose sides no stride would bring to the feature map's, a map that
-    is not 2-D, and an image of the batch or a position that is not there. See chapter 6, "Where
-    does it go, and what does it attend to?".
+    Raises ValueError for an image whose sides no stride would bring to the feature map's, a feature
+    map that is not 2-D, no positions, and an image of the batch or a position that is not there.
+    See chapter 6, "Where does it go, and what does it attend to?".
     """
     picture = _grey(image)
     _check_sides(picture.shape, attention_map.queries)
     rows = [attention_map.row(b, *p).detach().cpu().double().numpy() for p in positions]
     columns = len(rows)
+    if not columns:
+        raise ValueError("positions must name one position or more")
     panel = min(WIDTH / columns, 3.2)
     tall = panel * picture.shape[0] / picture.shape[1]
-    _, axes = plt.subplots(1, columns, figsize=(columns * panel, tall + 0.75), squeeze=False)
+    _, axes = plt.subplots(1, columns, figsize=(columns * panel, tall + 1.15), squeeze=False)
     for ax, position, row in zip(axes[0], positions, rows, strict=True):
         _panel(ax, picture, row, position, attention_map)
     plt.show()
@@ -69,11 +71,13 @@ def _panel(ax, picture: np.ndarray, row: np.ndarray, position, attention_map) ->
     ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
     ax.grid(False)
     ax.set_title(f"query {position[0]}, {position[1]}")
-    ax.set_xlabel(f"{row.min():.2g} to {row.max():.2g}, sum {row.sum():.2g}")
+    ax.set_xlabel(f"{row.min():.2g} to {row.max():.2g}\nsum {row.sum():.2g}")
     bar = ax.figure.colorbar(drawn, ax=ax, location="bottom", fraction=0.06, pad=0.02)
     bar.solids.set_alpha(1)
     bar.set_ticks([-size, 0, size] if signed else [0, size])
-    bar.ax.set_xticklabels([f"{t:.1g}" for t in bar.get_ticks()])
+    ends = bar.ax.set_xticklabels([f"{t:.2g}" for t in bar.get_ticks()])
+    ends[0].set_ha("left")
+    ends[-1].set_ha("right")
 
 
 def _grey(image: Tensor) -> np.ndarray:
