@@ -83,5 +83,5 @@ def _meta(tensor: Tensor) -> Tensor:
 
 
 def _numbers(tensor: Tensor, device: torch.device) -> Tensor:
-    """The tensor as it is, or zeros for one without numbers."""
-    return torch.zeros_like(tensor, device=device) if tensor.is_meta else tensor
+    """The tensor on that device; zeros for one without numbers."""
+    return torch.zeros_like(tensor, device=device) if tensor.is_meta else tensor.to(device)

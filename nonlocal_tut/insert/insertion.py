@@ -32,10 +32,11 @@ def insert_after(
 
     A block that starts as the identity leaves all outputs as they are (-0.0 may become 0.0). It
     takes the module's device, dtype and training mode. The keys of `model.state_dict()` stay; the
-    block's come beside them, under "layer3.4.inserted". So an older checkpoint loads with
-    `strict=False`, whose result lists in `missing_keys` what is new; in a model without the blocks,
-    `unexpected_keys` lists what is left over. Insert first; then make the optimizer, which would
-    not know the blocks, and compile or wrap the model, which would not run them.
+    block's come beside them, under "layer3.4.inserted" (after a Sequential, under its last child).
+    So an older checkpoint loads with `strict=False`, whose result lists in `missing_keys` what is
+    new, a batch norm's counter aside; in a model without the blocks, `unexpected_keys` lists what
+    is left over. Insert first; then make the optimizer, which would not know the blocks, and
+    compile or wrap the model, which would not run them.
 
     Raises ValueError for a name that does not exist, a module that gives no (B, C, …) tensor, a
     block that does not fit it, and a place or a block that is taken; the model is then unchanged.
@@ -119,8 +120,9 @@ def _made_by(factory: Factory, channels: int, whose: str) -> nn.Module:
 
 
 def _check_that_it_fits(block: nn.Module, x: Tensor, whose: str) -> None:
+    dtype = next((p.dtype for p in block.parameters() if p.is_floating_point()), x.dtype)
     try:
-        out = outputs_of(block, [""], x)[""]
+        out = outputs_of(block, [""], x.to(dtype))[""]
     except ValueError as error:
         why = f"{tuple(x.shape)}, the output of its module: {error.__cause__}"
         raise ValueError(f"{whose} does not take {why}") from error
