@@ -1,6 +1,7 @@
 # make book   the rendered book, in _build/html
 # make test   everything that CI checks
 # make peers  our block against other people's packages, which it installs first
+# make foreign   a block put into other people's models, which it installs first
 # make bench  bytes and times beside theirs, into book/data; wants a quiet machine
 # make notebooks   run the pages again and write their outputs back
 
@@ -16,8 +17,8 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 READY := .venv/.ready
 export KINETO_LOG_LEVEL ?= 6
 
-.PHONY: book test lint peers install-peers bench notebooks clean
-book test peers notebooks: export OMP_NUM_THREADS ?= 1
+.PHONY: book test lint peers foreign install-peers bench notebooks clean
+book test peers foreign notebooks: export OMP_NUM_THREADS ?= 1
 
 book: $(READY)
 	@$(BIN)/jupyter-book build . -W -n --keep-going --quiet
@@ -37,6 +38,10 @@ install-peers: $(READY)
 
 peers: install-peers
 	REQUIRE_PEERS=1 $(BIN)/python -m pytest -q tests/test_peers.py
+
+foreign: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-foreign.txt
+	REQUIRE_FOREIGN=1 $(BIN)/python -m pytest -q tests/test_foreign.py
 
 bench: install-peers
 	$(BIN)/python -m bench $(BENCH)

@@ -146,7 +146,9 @@ def test_without_matplotlib_the_error_names_what_to_install():
 
 
 def test_the_rest_of_the_module_draws_and_checks_nothing():
-    parts = "blocks, convert, cousins, pairwise, receptive_field, shapes, tasks"
+    parts = (
+        "attention_maps, blocks, convert, cousins, insert, pairwise, receptive_field, shapes, tasks"
+    )
     told = python(f"from nonlocal_tut import {parts}; import sys; print(*sys.modules)")
     assert told.returncode == 0, told.stderr
     loaded = set(told.stdout.split())
