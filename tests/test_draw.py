@@ -149,7 +149,7 @@ def test_the_rest_of_the_module_draws_and_checks_nothing():
     parts = (
         "attention_maps, blocks, convert, cousins, insert, pairwise, receptive_field, shapes, tasks"
     )
-    told = python(f"from nonlocal_tut import {parts}; import sys; print(*sys.modules)")
+    told = python(f"from nonlocal_tut import {parts}, tasks; import sys; print(*sys.modules)")
     assert told.returncode == 0, told.stderr
     loaded = set(told.stdout.split())
     assert "nonlocal_tut.tasks" in loaded

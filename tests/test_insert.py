@@ -430,6 +430,13 @@ def test_what_fails_behind_the_last_place_does_not_matter():
     assert insert_after(model, {"0": NonLocalBlock})[0].inserted.channels == 8
 
 
+def test_the_dry_run_is_in_eval_mode():
+    """One image of one position has no variance that a batch norm could divide by."""
+    one = nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(8), nn.Conv2d(8, 6, 1)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), *one).train()
+    assert insert_after(model, {"3": NonLocalBlock})[3].inserted.channels == 6
+
+
 # Bad input
 
 

@@ -18,8 +18,8 @@ def attention_on(
 ) -> None:
     """A row of attention for each position, side by side, laid over the picture.
 
-    image: (H', W') or (C, H', W') with 1 or 3 channels, values 0 to 1. attention_map: of a model
-    that ran on it, of any 2-D feature map. positions: (h, w) on that feature map; b: which image of
+    image: (H', W') or (C, H', W') with 1 or 3 channels, in any range. attention_map: of a model
+    that ran on it, of any 2-D feature map. positions: (h, w) on that feature map. b: which image of
     the batch. The picture is in grey; a row is enlarged to the part of it that its keys cover. A
     cross marks the query, boxes the five largest weights. Below stand the least weight, the largest
     and the sum, which is one for a softmax. Colors go from 0 up; where weights are negative, from
@@ -49,7 +49,7 @@ def _panel(ax, picture: np.ndarray, row: np.ndarray, position, attention_map) ->
     pool = [q // k for q, k in zip(attention_map.queries, row.shape, strict=True)]
     key = cell[0] * pool[0], cell[1] * pool[1]  # of a key
     bottom, right = key[0] * row.shape[0] - 0.5, key[1] * row.shape[1] - 0.5
-    ax.imshow(picture, cmap="gray", vmin=0, vmax=1)
+    ax.imshow(picture, cmap="gray")
     size = max(np.abs(row).max(), np.finfo(np.float32).tiny)
     signed = row.min() < 0
     drawn = ax.imshow(
