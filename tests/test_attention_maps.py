@@ -107,6 +107,7 @@ def test_every_block_of_a_model_by_its_name(training):
     torch.set_rng_state(before)
     model(X)
     assert list(found) == ["first", "stage.1.inserted"]
+    assert not any(one.weights.requires_grad for one in found.values())
     for name, one in found.items():
         block = model.get_submodule(name)
         expected = type(block).forward(block, seen[block], return_attention=True)[1]
@@ -115,16 +116,22 @@ def test_every_block_of_a_model_by_its_name(training):
     assert shapes == {"first": ((8, 12), (8, 12)), "stage.1.inserted": ((4, 6), (2, 3))}
 
 
-def test_a_compiled_model_shows_its_blocks():
-    model = net().eval()
+def test_a_compiled_model_shows_its_blocks_and_is_not_compiled_again():
+    model, graphs = net().eval(), []
     expected = attention_maps(model, X, [(3, 5)])
-    compiled = torch.compile(model, backend="eager")
-    out = compiled(X)
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph
+
+    compiled = torch.compile(model, backend=backend)
+    out, count = compiled(X), len(graphs)
     found = attention_maps(compiled, X, [(3, 5)])
     assert [name.removeprefix("_orig_mod.") for name in found] == list(expected)
     for one, other in zip(found.values(), expected.values(), strict=True):
         torch.testing.assert_close(one.weights, other.weights, rtol=0, atol=1e-12)
     assert torch.equal(compiled(X), out)
+    assert len(graphs) == count > 0
 
 
 def test_the_hooks_are_gone_after_an_error():
