@@ -40,7 +40,7 @@ peers: install-peers
 	REQUIRE_PEERS=1 $(BIN)/python -m pytest -q tests/test_peers.py
 
 foreign: $(READY)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-foreign.txt
+	@$(PIP) --no-deps -r requirements-foreign.txt
 	REQUIRE_FOREIGN=1 $(BIN)/python -m pytest -q tests/test_foreign.py
 
 bench: install-peers
