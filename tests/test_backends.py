@@ -1,16 +1,38 @@
 """Which fused kernel would take what: the CPU's part against torch, CUDA's against its source."""
 
+from contextlib import contextmanager
 from itertools import product
 
 import pytest
 import torch
 
-from nonlocal_tut import pairwise
+from nonlocal_tut import SelfAttention2d, memory, pairwise
 from nonlocal_tut.pairwise import operation
-from nonlocal_tut.pairwise.backends import HALVES, capability_of, fused_backend
+from nonlocal_tut.pairwise.backends import (
+    HALVES,
+    TURNED_OFF,
+    Gpu,
+    assuming,
+    capability_of,
+    cudnn_here,
+    dtype_in_kernel,
+    fused_backend,
+    taken_widths,
+)
 
 F16, BF16, F32, F64 = torch.float16, torch.bfloat16, torch.float32, torch.float64
 T4, V100, A100, RTX3090, L4, H100, RTX5090 = (7, 5), (7, 0), (8, 0), (8, 6), (8, 9), (9, 0), (12, 0)
+B200 = (10, 0)
+NEW = {"torch_version": "2.11.0+cu130", "cudnn_version": 91900}
+
+
+@contextmanager
+def deterministic(**options):
+    torch.use_deterministic_algorithms(True, **options)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(False)
 
 
 @pytest.mark.parametrize("dtype", [F16, BF16, F32, F64])
@@ -60,6 +82,130 @@ def test_on_the_cpu_it_says_what_torch_chooses(d, dv, dtype):
 )
 def test_on_cuda_it_says_what_the_source_says(d, dv, dtype, capability, backend):
     assert fused_backend(d, dv, dtype, capability).backend == backend
+
+
+@pytest.mark.parametrize(
+    "d, dv, dtype, capability, backend",
+    [
+        (8, 64, BF16, H100, "cudnn"),  # SelfAttention2d(64): nothing is padded
+        (32, 32, F16, B200, "cudnn"),
+        (128, 128, BF16, (10, 3), "cudnn"),
+        (8, 64, F32, H100, "efficient"),
+        (4, 4, BF16, H100, "flash"),
+        (4, 12, BF16, H100, "math"),
+        (136, 136, BF16, H100, "flash"),
+        (192, 128, BF16, H100, "cudnn"),
+        (128, 192, BF16, H100, "efficient"),
+        (192, 128, BF16, A100, "efficient"),
+        (8, 64, BF16, A100, "efficient"),
+        (32, 32, BF16, L4, "flash"),
+        (32, 32, BF16, RTX5090, "flash"),
+    ],
+)
+def test_a_new_cudnn_comes_first_on_hopper_and_blackwell(d, dv, dtype, capability, backend):
+    assert fused_backend(d, dv, dtype, capability, **NEW).backend == backend
+
+
+@pytest.mark.parametrize(
+    "torch_version, cudnn_version, first",
+    [
+        ("2.11", 91501, True),
+        ("2.10.1", 91900, True),
+        ("2.15.0a0+git1234", 92600, True),
+        ("2.11", 91500, False),
+        ("2.9.1", 91900, False),
+    ],
+)
+def test_old_versions_keep_the_usual_order(torch_version, cudnn_version, first):
+    versions = {"torch_version": torch_version, "cudnn_version": cudnn_version}
+    backend = fused_backend(32, 32, BF16, H100, **versions).backend
+    assert backend == ("cudnn" if first else "flash")
+
+
+@pytest.mark.parametrize(
+    "d, dv, training, backend",
+    [
+        (256, 256, True, "cudnn"),
+        (192, 128, True, "cudnn"),
+        (160, 160, True, "flash"),
+        (160, 160, False, "cudnn"),
+        (200, 64, True, "efficient"),
+        (264, 264, False, "efficient"),
+    ],
+)
+def test_the_newest_cudnn_takes_up_to_256_and_trains_less(d, dv, training, backend):
+    wide = {"torch_version": "2.15", "cudnn_version": 92300}
+    assert fused_backend(d, dv, BF16, H100, training=training, **wide).backend == backend
+    assert "128 or less" in fused_backend(d, dv, BF16, A100, **wide).reasons["cudnn"] or d <= 192
+
+
+def test_cudnn_steps_back_for_one_key_for_determinism_and_when_told(monkeypatch):
+    def choice(**more):
+        return fused_backend(32, 32, BF16, H100, **NEW, **more)
+
+    assert choice(keys=2).backend == "cudnn" and choice(keys=1).backend == "flash"
+    assert "more than one key" in choice(keys=1).reasons["cudnn"]
+    with deterministic():
+        assert choice().backend == "flash" and "deterministic" in choice().reasons["cudnn"]
+    with deterministic(warn_only=True):
+        assert choice().backend == "cudnn"
+    monkeypatch.setenv(TURNED_OFF, "1")
+    assert choice().backend == "flash" and "cudnn" not in choice().reasons
+    monkeypatch.setenv(TURNED_OFF, "0")
+    assert choice().backend == "cudnn"
+
+
+def test_versions_are_those_here_or_those_assumed(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 91900)
+    monkeypatch.setattr(torch, "__version__", "2.11.0")
+    assert fused_backend(8, 64, BF16, H100).backend == "cudnn"
+    with assuming(Gpu(H100, cudnn=91002)):
+        assert fused_backend(8, 64, BF16, H100).backend == "efficient"
+
+    def no_gpu():
+        raise ValueError("min() iterable argument is empty")
+
+    monkeypatch.setattr(torch.backends.cudnn, "version", no_gpu)
+    assert cudnn_here() is None and fused_backend(8, 64, BF16, H100).backend == "efficient"
+
+
+@pytest.mark.parametrize(
+    "gpu, dtype, operation",
+    [
+        (Gpu(H100), BF16, "_scaled_dot_product_cudnn_attention"),
+        (Gpu(H100), F32, "_scaled_dot_product_efficient_attention"),
+        (Gpu(A100), BF16, "_scaled_dot_product_efficient_attention"),
+        (Gpu(T4), F16, "_scaled_dot_product_efficient_attention"),
+        (Gpu(T4), BF16, None),
+    ],
+)
+def test_a_prediction_takes_the_kernel_of_its_gpu(gpu, dtype, operation):
+    with assuming(gpu):
+        report = memory.predict(lambda: SelfAttention2d(64), (1, 64, 9, 8), dtype, device="cuda")
+    found = {a.operation for a in report.timeline if a.operation.endswith("_attention")}
+    assert found == ({operation} if operation else set())
+
+
+def test_nothing_is_padded_that_a_kernel_takes_as_it_is():
+    assert taken_widths(8, 64, BF16) == (8, 64)  # a C/8 block
+    assert taken_widths(12, 96, F32) == (12, 96) and taken_widths(12, 96, BF16) == (16, 96)
+    assert taken_widths(1, 1, F32) == (4, 4)
+
+
+def test_autocast_decides_what_the_kernel_sees(monkeypatch):
+    x = torch.zeros(1)
+    assert dtype_in_kernel(x) == F32
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: device == "cuda")
+    monkeypatch.setattr(torch, "get_autocast_dtype", lambda device: F16)
+    assert dtype_in_kernel(x) == F16 and dtype_in_kernel(x.double()) == F64
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_the_choice_compiles_into_one_graph(dynamic, monkeypatch):
+    monkeypatch.setattr(operation, "capability_of", lambda _: H100)
+    compiled = torch.compile(pairwise.attend, fullgraph=True, backend="eager", dynamic=dynamic)
+    theta, phi, g = torch.randn(3, 1, 5, 6)
+    assert torch.allclose(compiled(theta, phi, g), pairwise.attend(theta, phi, g), atol=1e-5)
 
 
 def test_a_wide_head_that_cannot_be_trained_can_be_run():

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from nonlocal_tut.pairwise.backends import ASSUMED, fused_backend
+from nonlocal_tut.pairwise.backends import fused_backend, predicted_gpu
 
 
 class RunsAs(TorchFunctionMode):
@@ -38,14 +38,10 @@ class RunsAs(TorchFunctionMode):
         scale: float | None = None,
         **more,
     ) -> Tensor:
-        """A fused kernel where one takes these operands, else the map.
-
-        On a GPU always the memory-efficient one: where torch would choose another, results have
-        the same sizes.
-        """
+        """The fused kernel that takes these operands, else the map."""
         qkv = query, key, value
         training = torch.is_grad_enabled() and any(t.requires_grad for t in qkv)
-        capability = ASSUMED if self.device == "cuda" else None
+        capability = predicted_gpu().capability if self.device == "cuda" else None
         choice = fused_backend(
             query.shape[-1],
             value.shape[-1],
@@ -53,6 +49,7 @@ class RunsAs(TorchFunctionMode):
             capability,
             last_strides=tuple(t.stride(-1) for t in qkv),
             training=training,
+            keys=key.shape[-2],
         )
         if choice.backend == "math" or attn_mask is not None or dropout_p or more:
             options = attn_mask, dropout_p, is_causal
@@ -60,5 +57,8 @@ class RunsAs(TorchFunctionMode):
         aten, options = torch.ops.aten, {"is_causal": is_causal, "scale": scale}
         if capability is None:
             return aten._scaled_dot_product_flash_attention_for_cpu(*qkv, **options)[0]
-        kernel = aten._scaled_dot_product_efficient_attention
-        return kernel(*qkv, None, training, **options)[0]
+        if choice.backend == "flash":
+            return aten._scaled_dot_product_flash_attention(*qkv, **options)[0]
+        if choice.backend == "cudnn":
+            return aten._scaled_dot_product_cudnn_attention(*qkv, None, training, **options)[0]
+        return aten._scaled_dot_product_efficient_attention(*qkv, None, training, **options)[0]

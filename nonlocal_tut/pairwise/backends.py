@@ -1,23 +1,27 @@
 """Which fused kernel `scaled_dot_product_attention` would take, and why not the others.
 
-A replay, in words, of the checks in torch's source (aten/src/ATen/native/transformers: cuda/
-sdp_utils.cpp and sdp_utils_cpp.cpp), for dense tensors with no mask and no dropout. torch itself
-answers only on the device in question, and falls back to the N×N map without a word.
+A replay of the order in which torch asks its kernels (`conditions` has what each wants), for dense
+tensors with no mask and no dropout. torch itself answers only on the device in question, and falls
+back to the N×N map without a word.
 
-The CPU's part is held against torch's own choice by the tests. The CUDA part is read, not run: it
-is not verified on a GPU. Nor does it cover ROCm, or what a user switched off. See chapter 5, "Can
-it be exact without N×N?".
+The CPU's part is held against torch's own choice by the tests. The CUDA part is read, not run,
+until a GPU's file says otherwise (`make gpu`). It covers neither ROCm nor what a user switched
+off. See chapter 5, "Can it be exact without N×N?".
 """
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
-HALVES = (torch.bfloat16, torch.float16)
-NEWEST = (12, 1)  # the last compute capability that the source names
-ASSUMED = (8, 0)  # an A100's, where a GPU is only predicted
+from nonlocal_tut.pairwise.conditions import HALVES, cpu, cudnn, efficient, flash
+
+CUDNN_FIRST = (2, 10), 91501  # since when of torch, and of cuDNN: 9.15.1
+TURNED_OFF = "TORCH_CUDNN_SDPA_DEPRIORITIZED"  # the variable that puts cuDNN's kernel last again
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,34 @@ class Choice:
     reasons: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Gpu:
+    """What decides about kernels where a GPU is only predicted; cudnn as in 91900 for 9.19.0."""
+
+    capability: tuple[int, int]
+    torch: str = "2.11"
+    cudnn: int | None = 91900  # what torch 2.11 brings for CUDA 13
+
+
+_assumed: ContextVar[Gpu | None] = ContextVar("_assumed", default=None)
+ASSUMED = Gpu((8, 0))  # an A100, where nobody says which GPU is predicted
+
+
+@contextmanager
+def assuming(gpu: Gpu) -> Iterator[None]:
+    """Predictions are for this GPU meanwhile, with these versions."""
+    token = _assumed.set(gpu)
+    try:
+        yield
+    finally:
+        _assumed.reset(token)
+
+
+def predicted_gpu() -> Gpu:
+    """The GPU that a prediction is for: what `assuming` says, else an A100."""
+    return _assumed.get() or ASSUMED
+
+
 def fused_backend(
     d: int,
     dv: int,
@@ -39,21 +71,31 @@ def fused_backend(
     *,
     last_strides: tuple[int, int, int] = (1, 1, 1),
     training: bool = True,
+    keys: int | None = None,
+    torch_version: str | None = None,
+    cudnn_version: int | None = None,
 ) -> Choice:
     """The kernel for queries and keys d wide and values dv wide; `None` as capability is the CPU.
 
     capability: a GPU's, (7, 5) for a T4, (8, 0) for an A100, (9, 0) for an H100. last_strides: of
-    query, key and value along their width. cuDNN's kernel comes after "math" in the usual order,
-    so is never chosen; on 9.0 and 10.x some releases of torch put it first, and then it is the one
-    wherever it has no reason against it.
+    query, key and value along their width. keys: how many there are, where it is known.
+    torch_version, cudnn_version: as "2.11" and as 91900 for 9.19.0; None: those here.
+
+    On 9.0 and 10.x cuDNN's kernel comes first from torch 2.10 on with a cuDNN newer than 9.15.0,
+    unless the environment has TORCH_CUDNN_SDPA_DEPRIORITIZED=1. Elsewhere it comes after "math",
+    so is never chosen. Where there is no cuDNN here either, its version is not held against it,
+    and it does not come first.
     """
+    first = False
     if capability is None:
-        checks = {"flash": _cpu(d, dv, dtype)}
+        checks = {"flash": cpu(d, dv, dtype)}
     else:
+        release, version = _versions(torch_version, cudnn_version)
+        first = _cudnn_is_first(capability, release, version)
         checks = {
-            "flash": _flash(d, dv, dtype, capability, training),
-            "efficient": _efficient(d, dv, dtype, capability),
-            "cudnn": _cudnn(d, dv, dtype, capability),
+            "flash": flash(d, dv, dtype, capability, training),
+            "efficient": efficient(d, dv, dtype, capability),
+            "cudnn": cudnn(d, dv, dtype, capability, training, keys, version),
         }
     reasons = {}
     for name, reason in checks.items():
@@ -61,60 +103,64 @@ def fused_backend(
             reason = f"the last strides of query, key and value must be 1, not {last_strides}"
         if reason is not None:
             reasons[name] = reason
-    usual = [name for name in ("flash", "efficient") if name in checks and name not in reasons]
+    order = ("cudnn", "flash", "efficient") if first else ("flash", "efficient")
+    usual = [name for name in order if name in checks and name not in reasons]
     return Choice(usual[0] if usual else "math", reasons)
+
+
+def taken_widths(d: int, dv: int, dtype: torch.dtype) -> tuple[int, int]:
+    """The narrowest widths, from d and dv up, that every GPU's kernels take as they are.
+
+    16 bytes: multiples of 8 in 16 bits, where flash takes others and pads them itself, and of 4 in
+    float32, where a T4 would take others; but a width of 1 can have any stride.
+    """
+    multiple = 8 if dtype in HALVES else 4
+    return multiple * -(-d // multiple), multiple * -(-dv // multiple)
+
+
+def has_a_kernel(dtype: torch.dtype, capability: tuple[int, int]) -> bool:
+    """Whether any fused kernel of a GPU takes this dtype; each takes widths of 8."""
+    return flash(8, 8, dtype, capability, True) is None or (
+        efficient(8, 8, dtype, capability) is None
+    )
+
+
+def dtype_in_kernel(x: Tensor) -> torch.dtype:
+    """x's dtype, or that to which a GPU's autocast casts it before the kernel sees it."""
+    cast = torch.is_autocast_enabled("cuda") and x.dtype != torch.float64
+    return torch.get_autocast_dtype("cuda") if cast else x.dtype
 
 
 def capability_of(x: Tensor) -> tuple[int, int] | None:
     """The compute capability of x's GPU; None on the CPU, and on the meta device, as the CPU has.
 
-    A prediction for a GPU runs on the meta device and lets `is_cuda` be true there: `ASSUMED`.
+    A prediction for a GPU runs on the meta device and lets `is_cuda` be true there: that GPU's.
     """
     if not x.is_cuda:
         return None
-    return ASSUMED if x.is_meta else torch.cuda.get_device_capability(x.device)
+    if x.is_meta:
+        return predicted_gpu().capability
+    return torch.cuda.get_device_capability(x.device)
 
 
-def _cpu(d: int, dv: int, dtype: torch.dtype) -> str | None:
-    if d != dv:
-        return f"all widths must be equal, not {d} and {dv}"
-    return None if dtype in FLOATS else f"the CPU's kernel has no {dtype}"
+def cudnn_here() -> int | None:
+    """cuDNN's version as 91900 for 9.19.0; None where torch has none, or no GPU to load it for."""
+    try:
+        return torch.backends.cudnn.version()
+    except (RuntimeError, ValueError):  # a build for CUDA without a GPU, or two cuDNN at once
+        return None
 
 
-def _flash(d: int, dv: int, dtype: torch.dtype, sm: tuple[int, int], training: bool) -> str | None:
-    if d != dv:
-        return f"all widths must be equal, not {d} and {dv}"
-    if d > 256:
-        return f"the width must be 256 or less, not {d}"
-    if not (8, 0) <= sm <= NEWEST:
-        return f"the compute capability must be 8.0 to 12.1, not {sm[0]}.{sm[1]}"
-    if training and 192 < d <= 224 and ((8, 6) <= sm <= (8, 9) or sm >= (12, 0)):
-        return f"a width of {d} cannot be trained on compute capability {sm[0]}.{sm[1]}"
-    return None if dtype in HALVES else f"the dtype must be float16 or bfloat16, not {dtype}"
+def _versions(
+    torch_version: str | None, cudnn_version: int | None
+) -> tuple[tuple[int, int], int | None]:
+    gpu = _assumed.get() or Gpu((0, 0), torch.__version__, None)
+    major, minor = (torch_version or gpu.torch).split("+")[0].split(".")[:2]
+    cudnn_version = cudnn_version or gpu.cudnn or cudnn_here()
+    return (int(major), int(minor)), cudnn_version
 
 
-def _efficient(d: int, dv: int, dtype: torch.dtype, sm: tuple[int, int]) -> str | None:
-    if not (5, 0) <= sm <= NEWEST:
-        return f"the compute capability must be 5.0 to 12.1, not {sm[0]}.{sm[1]}"
-    if sm >= (8, 0):
-        multiple, dtypes = (8 if dtype in HALVES else 4), (torch.float32, *HALVES)
-    else:
-        tensor_cores = sm >= (7, 0) and dtype in HALVES
-        multiple, dtypes = (8 if tensor_cores else 1), (torch.float32, torch.float16)
-    if dtype not in dtypes:
-        return f"the dtype must be one of {', '.join(map(str, dtypes))}, not {dtype}"
-    if d % multiple or dv % multiple:
-        return f"widths must be multiples of {multiple}, not {d} and {dv}"
-    return None
-
-
-def _cudnn(d: int, dv: int, dtype: torch.dtype, sm: tuple[int, int]) -> str | None:
-    if not (8, 0) <= sm <= NEWEST:
-        return f"the compute capability must be 8.0 to 12.1, not {sm[0]}.{sm[1]}"
-    if dtype not in HALVES:
-        return f"the dtype must be float16 or bfloat16, not {dtype}"
-    if max(d, dv) > 128:
-        return f"widths above 128 need a newer cuDNN, if that: {d} and {dv}"
-    if d % 8 or dv % 8:
-        return f"widths must be multiples of 8, not {d} and {dv}"
-    return None
+def _cudnn_is_first(sm: tuple[int, int], release: tuple[int, int], cudnn: int | None) -> bool:
+    since, newer = CUDNN_FIRST
+    wanted = os.environ.get(TURNED_OFF) != "1"
+    return wanted and sm[0] in (9, 10) and release >= since and (cudnn or 0) >= newer

@@ -1,8 +1,8 @@
 """softmax(theta · phiᵀ) · g without the map: torch's fused kernels, in the layout they take.
 
 They want the last stride to be 1; else torch builds the map and says nothing. `backends` says
-which kernel takes what. CUDA's take keys and values of different widths, in multiples of 8. The
-CPU's takes one width: the narrower operand gets columns of zeros, which change no product. In
+which kernel takes what. CUDA's take keys and values of different widths, of 16 bytes or a multiple.
+The CPU's takes one width: the narrower operand gets columns of zeros, which change no product. In
 `SelfAttention2d` that makes keys and queries 8 times as wide, so training keeps them as they were
 and goes backward in blocks (`_ByBlocks`), where no operand is padded. See chapter 5, "Can it be
 exact without N×N?".
@@ -26,6 +26,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
+from nonlocal_tut.pairwise.backends import dtype_in_kernel, taken_widths
+
 TWICE = (
     "the fused softmax has no second derivative; for a gradient of a gradient use "
     'attention="matmul" (or "chunked")'
@@ -43,7 +45,7 @@ def fused_softmax(theta: Tensor, phi: Tensor, g: Tensor, *, cuda: bool) -> Tenso
     eager_training = training and not torch.compiler.is_compiling()
     if eager_training and d != dv and not cuda:
         return _ByBlocks.apply(theta, phi, g)[0]
-    d, dv = (_multiple_of_8(d), _multiple_of_8(dv)) if cuda else (max(d, dv),) * 2
+    d, dv = taken_widths(d, dv, dtype_in_kernel(g)) if cuda else (max(d, dv),) * 2
     q, k, v = _widened(theta, d), _widened(phi, d), _widened(g, dv)  # (B, N or M, d or dv)
     if eager_training:
         _say_that_once_is_all(q, k, v)
@@ -52,10 +54,6 @@ def fused_softmax(theta: Tensor, phi: Tensor, g: Tensor, *, cuda: bool) -> Tenso
     if eager_training:
         y.register_hook(_in_rows)
     return y[..., : g.shape[-1]]
-
-
-def _multiple_of_8(width: int) -> int:
-    return 8 * ((width + 7) // 8)
 
 
 def _widened(rows: Tensor, width: int) -> Tensor:

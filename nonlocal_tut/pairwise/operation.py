@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from nonlocal_tut.arguments import one_of
-from nonlocal_tut.pairwise.backends import capability_of, fused_backend
+from nonlocal_tut.pairwise.backends import capability_of, dtype_in_kernel, has_a_kernel
 from nonlocal_tut.pairwise.fused import fused_softmax
 
 PAIRWISE = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
@@ -75,7 +75,7 @@ def attend(
     if pairwise == "concatenation":
         return _sorted_sums(theta, phi, g)
     capability = capability_of(theta)
-    if capability is not None and fused_backend(8, 8, g.dtype, capability).backend == "math":
+    if capability is not None and not has_a_kernel(dtype_in_kernel(g), capability):
         return _chunked(theta, phi, g, pairwise)  # no kernel there takes this dtype
     return fused_softmax(theta, phi, g, cuda=capability is not None)
 
