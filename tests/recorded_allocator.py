@@ -117,7 +117,7 @@ class RecordedAllocator:
         return NAME
 
     def get_device_capability(self) -> tuple[int, int]:
-        return 0, 0
+        return 8, 0
 
 
 FUNCTIONS = [

@@ -19,11 +19,11 @@ ROOT = Path(__file__).resolve().parent.parent
 def wheel(tmp_path_factory):
     """The wheel, built from a copy, so that no build folder is left in the working tree."""
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "nonlocal_tut", source / "nonlocal_tut")
-    here = ("--no-deps", "--no-build-isolation")  # nothing is downloaded
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", *here, "-w", out, source]
+    for folder in ("nonlocal_tut", "book/data"):
+        shutil.copytree(ROOT / folder, source / folder)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", out, source]
     subprocess.run(command, check=True, capture_output=True)
     (file,) = out.glob("*.whl")
     return zipfile.ZipFile(file)
@@ -37,8 +37,12 @@ def test_the_wheel_holds_the_module_and_asks_for_ranges(wheel):
     assert needs == {"torch>=2.6", "numpy"}
     assert about["Requires-Python"] == ">=3.11"
     files = [p for ending in ("py", "js") for p in (ROOT / "nonlocal_tut").rglob(f"*.{ending}")]
-    packed = {name for name in wheel.namelist() if name.endswith((".py", ".js"))}
-    assert packed == {str(file.relative_to(ROOT)) for file in files}
+    data = {f"nonlocal_tut/data/{p.name}" for p in (ROOT / "book" / "data").glob("*.json")}
+    packed = {name for name in wheel.namelist() if name.endswith((".py", ".js", ".json"))}
+    assert packed == {str(file.relative_to(ROOT)) for file in files} | data
+    assert wheel.read("nonlocal_tut/data/bench_cpu.json") == (
+        ROOT / "book" / "data" / "bench_cpu.json"
+    ).read_bytes()
 
 
 def test_the_wheel_runs_the_readme_without_the_book_s_environment(wheel, tmp_path):

@@ -11,6 +11,7 @@ from nonlocal_tut.memory.measure import measure
 from nonlocal_tut.memory.predict import predict
 from nonlocal_tut.memory.report import MIB, Report
 from nonlocal_tut.memory.variants import VARIANTS
+from nonlocal_tut.pairwise.backends import ASSUMED, assuming, gpu_here
 
 BMM = tuple(VARIANTS)  # those that build the map: nothing of theirs is left out of a prediction
 BLOCKS: dict[str, Callable[[int], nn.Module]] = VARIANTS | {
@@ -83,4 +84,7 @@ def row(variant: str, shape: tuple[int, ...], dtype: torch.dtype, device: str | 
         return BLOCKS[variant](shape[1])
 
     measured = measure(make, shape, dtype, device=device)
-    return Row(variant, shape, dtype, predict(make, shape, dtype, device=measured.device), measured)
+    with assuming(gpu_here() if measured.device == "cuda" else ASSUMED):
+        return Row(
+            variant, shape, dtype, predict(make, shape, dtype, device=measured.device), measured
+        )

@@ -1,6 +1,7 @@
 """A run on a GPU, as the caching allocator counts it."""
 
 import gc
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -17,37 +18,54 @@ def run_on_cuda(module: nn.Module, x: Tensor, training: bool) -> Report:
             "measuring on a GPU needs torch's own allocator, which counts what is requested; "
             f"this process was started with {cuda.get_allocator_backend()}"
         )
-    before = _requested("current")
+    read = {"requested_before": _requested("current")}
     gradient = _rehearsed(module, x, training)
     cuda.synchronize()
     cuda.empty_cache()  # so that no block is larger than it would be in a fresh process
-    base, requested = cuda.memory_allocated(), _requested("current")
+    read |= {"gradient": _size(gradient), "allocated_base": cuda.memory_allocated()}
+    read["requested_base"] = _requested("current")
 
-    def peaks() -> tuple[int, int]:
+    def peaks(turn: str) -> dict[str, int]:
         cuda.synchronize()
-        return cuda.max_memory_allocated() - base, _requested("peak") - requested
+        figures = cuda.max_memory_allocated(), _requested("peak")
+        return dict(zip((f"{turn}_allocated", f"{turn}_requested"), figures, strict=True))
 
     cuda.reset_peak_memory_stats()
     out = forward(module, x, training)
-    forward_peak, forward_requested = peaks()
-    kept = _requested("current") - requested
+    read |= peaks("forward")
+    read["requested_between"] = _requested("current")
     returned = {y.untyped_storage().data_ptr(): y.untyped_storage() for y in tensors_in(out)}
     for t in (x, *held_by(module)):  # what was there before was not added by returning it
         returned.pop(t.untyped_storage().data_ptr(), None)
-    backward_peak = backward_requested = 0
+    read["returned"] = sum(storage.nbytes() for storage in returned.values())
     if training:
         cuda.reset_peak_memory_stats()
         tensors_in(out)[0].backward(gradient)
-        backward_peak, backward_requested = peaks()
+        read |= peaks("backward")
+    return report_of(read)
+
+
+def report_of(read: Mapping[str, int]) -> Report:
+    """The report that the allocator's readings come to; there is no backward one at inference.
+
+    Current bytes, requested: `requested_before` all, `requested_base` with libraries warmed up and
+    the `gradient` made, `requested_between` the passes, when `returned` are the module's outputs.
+    `allocated_base` likewise in blocks. Peaks: `forward_allocated` in blocks, `forward_requested`,
+    and the same of `backward`.
+    """
+    turns = [turn for turn in ("forward", "backward") if f"{turn}_allocated" in read]
+    allocated = {turn: read[f"{turn}_allocated"] - read["allocated_base"] for turn in turns}
+    base = read["requested_base"]
     return Report(
         "measured",
         "cuda",
-        peak_bytes=max(forward_peak, backward_peak),
-        forward_peak_bytes=forward_peak,
-        backward_peak_bytes=backward_peak,
-        saved_bytes=kept - sum(storage.nbytes() for storage in returned.values()),
-        requested_bytes=max(forward_requested, backward_requested),
-        workspace_bytes=requested - before - _size(gradient),
+        peak_bytes=max(allocated.values()),
+        forward_peak_bytes=allocated["forward"],
+        backward_peak_bytes=allocated.get("backward", 0),
+        saved_bytes=read["requested_between"] - base - read["returned"],
+        requested_bytes=max(read[f"{turn}_requested"] for turn in turns) - base,
+        workspace_bytes=base - read["requested_before"] - read["gradient"],
+        readings=dict(read),
     )
 
 

@@ -1,7 +1,7 @@
 """What a run needs in bytes: every allocation with its line, the peak, and what is alive at it."""
 
 import itertools
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -50,6 +50,7 @@ class Report:
       autograd keeps; `timeline`: all, in order of birth. Empty where the device does not tell.
     - `workspace_bytes`: on CUDA, what libraries took for themselves; in no other figure.
     - `not_modeled`: what the figures leave out, in words.
+    - `readings`: on CUDA, what the allocator said, from which the figures come (`on_cuda`).
 
     See chapter 4, "Where do the bytes go?".
     """
@@ -66,6 +67,7 @@ class Report:
     timeline: tuple[Allocation, ...] = field(default=(), repr=False)
     workspace_bytes: int = 0
     not_modeled: tuple[str, ...] = ()
+    readings: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
         turn = "backward" if self.backward_peak_bytes == self.peak_bytes else "forward"

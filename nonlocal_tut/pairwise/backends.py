@@ -143,6 +143,11 @@ def capability_of(x: Tensor) -> tuple[int, int] | None:
     return torch.cuda.get_device_capability(x.device)
 
 
+def gpu_here() -> Gpu:
+    """The GPU of this process, and the versions beside it."""
+    return Gpu(torch.cuda.get_device_capability(), torch.__version__, cudnn_here())
+
+
 def cudnn_here() -> int | None:
     """cuDNN's version as 91900 for 9.19.0; None where torch has none, or no GPU to load it for."""
     try:
