@@ -3,6 +3,7 @@
 # make peers  our block against other people's packages, which it installs first
 # make foreign   a block put into other people's models, which it installs first
 # make bench  bytes and times beside theirs, into book/data; wants a quiet machine
+# make gpu    all that the book says of CUDA, checked on the first GPU, in eight minutes
 # make notebooks   run the pages again and write their outputs back
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -17,7 +18,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 READY := .venv/.ready
 export KINETO_LOG_LEVEL ?= 6
 
-.PHONY: book test lint peers foreign install-peers bench notebooks clean
+.PHONY: book test lint peers foreign install-peers bench gpu notebooks clean
 book test peers foreign notebooks: export OMP_NUM_THREADS ?= 1
 
 book: $(READY)
@@ -45,6 +46,9 @@ foreign: $(READY)
 
 bench: install-peers
 	$(BIN)/python -m bench $(BENCH)
+
+gpu: $(READY)
+	$(BIN)/python tools/gpu.py $(GPU)
 
 notebooks: $(READY)
 	$(BIN)/python tools/run_notebooks.py

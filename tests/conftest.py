@@ -1,12 +1,38 @@
-"""Lets the tests import the tools, which are scripts and not a package; spares them old garbage."""
+"""Lets the tests import the tools, which are scripts and not a package; spares them old garbage.
+
+Tests marked `gpu` run on a GPU and are skipped without one; with --gpu-device cpu they run there.
+"""
 
 import gc
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--gpu-device",
+        choices=("cuda", "cpu"),
+        default="cuda",
+        help="where the tests marked gpu run",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--gpu-device") == "cuda" and not torch.cuda.is_available():
+        for item in items:
+            if "gpu" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="no GPU; --gpu-device cpu tries it out"))
+
+
+@pytest.fixture(scope="session")
+def device(pytestconfig):
+    """Where a test marked gpu runs."""
+    return pytestconfig.getoption("--gpu-device")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -40,9 +40,10 @@ def test_the_wheel_holds_the_module_and_asks_for_ranges(wheel):
     data = {f"nonlocal_tut/data/{p.name}" for p in (ROOT / "book" / "data").glob("*.json")}
     packed = {name for name in wheel.namelist() if name.endswith((".py", ".js", ".json"))}
     assert packed == {str(file.relative_to(ROOT)) for file in files} | data
-    assert wheel.read("nonlocal_tut/data/bench_cpu.json") == (
-        ROOT / "book" / "data" / "bench_cpu.json"
-    ).read_bytes()
+    assert (
+        wheel.read("nonlocal_tut/data/bench_cpu.json")
+        == (ROOT / "book" / "data" / "bench_cpu.json").read_bytes()
+    )
 
 
 def test_the_wheel_runs_the_readme_without_the_book_s_environment(wheel, tmp_path):

@@ -6,7 +6,6 @@ whole file; the last cell of chapter 4 prints a small one.
 """
 
 import datetime
-import gc
 import importlib.metadata
 import json
 import os
@@ -21,7 +20,7 @@ import torch
 from nonlocal_tut.memory.compare import BMM
 from nonlocal_tut.memory.measure import measure
 from nonlocal_tut.memory.on_cuda import report_of
-from nonlocal_tut.memory.registered import FEW, Case, grid, kernel, prediction
+from nonlocal_tut.memory.registered import Case, few, kernel, prediction
 from nonlocal_tut.memory.report import Report
 from nonlocal_tut.pairwise.backends import cudnn_here, gpu_here
 
@@ -55,7 +54,7 @@ def record(
     """
     if not torch.cuda.is_available():
         raise ValueError("a GPU's file needs a GPU that torch can use, and there is none here")
-    listed, left_out = byte_rows(list(grid(FEW) if cases is None else cases), repeats, say)
+    listed, left_out = byte_rows(few() if cases is None else list(cases), repeats, say)
     return about(commit) | {"bytes": listed, "did_not_fit": left_out, "summary": summary(listed)}
 
 
@@ -108,7 +107,6 @@ def byte_rows(
 
 def readings_of(case: Case) -> list[int]:
     """One run's readings, in the order of `READINGS`; inference has none of a backward pass."""
-    gc.collect()
     report = measure(case.make, case.shape, case.dtype, training=case.training, device="cuda")
     return [report.readings[name] for name in READINGS if name in report.readings]
 
