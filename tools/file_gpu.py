@@ -9,7 +9,6 @@ goes anywhere.
 
 import argparse
 import json
-import re
 import sys
 from pathlib import Path
 
@@ -39,11 +38,6 @@ def block_in(text):
     return found
 
 
-def file_name(data):
-    """gpu_<name>.json, of letters and digits alone."""
-    return f"gpu_{re.sub(r'[^a-z0-9]+', '_', data['device'].lower()).strip('_')}.json"
-
-
 def main(argv=None):
     parser = argparse.ArgumentParser(description="File what a reader's GPU measured.")
     parser.add_argument("text", help="a file with the issue's text; - for standard input")
@@ -58,7 +52,7 @@ def main(argv=None):
     if found := data_files.problems("gpu_pasted.json", data):
         print("Not filed:", *found[:20], sep="\n", file=sys.stderr)
         return 1
-    path = DATA / file_name(data)
+    path = DATA / evidence.file_name(data["device"])
     if path.exists() and not args.force:
         print(f"Not filed: {path.name} exists; --force writes over it.", file=sys.stderr)
         return 1

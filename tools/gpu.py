@@ -21,11 +21,12 @@ from pathlib import Path
 from threading import Timer
 
 import torch
-from file_gpu import file_name
-
-from nonlocal_tut.memory import evidence
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # a machine lent for ten minutes has not installed it
+
+from nonlocal_tut.memory import evidence  # noqa: E402
+
 DATA = ROOT / "book" / "data"
 LIMITS = {"module": 130, "kernels": 30, "bytes": 80, "times": 110, "pages": 120}  # seconds
 WITHOUT_A_GPU = ("module", "kernels")  # and pages, where they are asked for
@@ -126,7 +127,7 @@ def main(argv=None):
     if set(args.parts.split(",")) - set(LIMITS):
         parser.error(f"--parts must be of {', '.join(LIMITS)}, not {args.parts}")
     cuda = torch.cuda.is_available()
-    path = args.out / file_name({"device": torch.cuda.get_device_name()}) if cuda else None
+    path = args.out / evidence.file_name(torch.cuda.get_device_name()) if cuda else None
     if cuda and path.exists() and not args.force:
         print(f"{path} exists; --force writes over it.", file=sys.stderr)
         return 1

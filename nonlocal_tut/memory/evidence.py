@@ -10,6 +10,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -155,6 +156,11 @@ def as_json(data: Mapping[str, Any]) -> str:
         else:
             parts.append(f'"{name}": {json.dumps(value, ensure_ascii=False)}')
     return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def file_name(device: str) -> str:
+    """gpu_<name>.json, of letters and digits alone."""
+    return f"gpu_{re.sub('[^a-z0-9]+', '_', device.lower()).strip('_')}.json"
 
 
 def settings() -> str | None:
