@@ -32,6 +32,14 @@ def git(folder, *arguments):
     return subprocess.run(command, cwd=folder, env=env, check=True, capture_output=True).stdout
 
 
+def pictures(cell):
+    return sum("image/png" in output.get("data", {}) for output in cell.outputs)
+
+
+def printed(cell):
+    return "".join(output.text for output in cell.outputs if output.output_type == "stream")
+
+
 @pytest.fixture(scope="module")
 def snapshot(tmp_path_factory):
     """A repository whose one commit is this working tree, ignored files aside."""
@@ -102,6 +110,12 @@ def test_a_chapter_runs_alone(chapter, snapshot, linked, environment, tmp_path):
         execute(nb, folder, python=python, env=env)
     finally:
         print("The set-up cell said:", *map(output_text, set_up.outputs))
+
+    committed = read((folder / chapter.name).read_text(encoding="utf-8"))
+    for shown, there in zip(committed.cells, nb.cells[:-1], strict=True):
+        if shown.cell_type == "code" and pictures(shown):
+            assert pictures(there) == pictures(shown), shown.source
+            assert printed(there) == printed(shown)  # what the picture shows
 
     assert json.loads(nb.cells[-1].outputs[0].text) == {
         "nonlocal_tut": str(own / "nonlocal_tut" / "__init__.py"),
