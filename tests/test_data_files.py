@@ -159,7 +159,7 @@ def test_a_file_of_no_kind_is_reported():
 
 def test_the_check_of_all_files_runs_and_can_fail(tmp_path, capsys):
     assert data_files.main([]) == 0 and "in order" in capsys.readouterr().out
-    (tmp_path / "bench_x.json").write_text("{}")
+    (tmp_path / "bench_x.json").write_text("{}", encoding="utf-8")
     assert data_files.main([str(tmp_path / "bench_x.json")]) == 1
     assert "bench_x.json: $: 'provenance'" in capsys.readouterr().out
 

@@ -120,7 +120,7 @@ def test_the_origin_is_told_as_far_as_it_is_known(monkeypatch, tmp_path):
         ("exit 9", None),
         (":", None),
     ]:
-        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
         program.chmod(0o755)
         assert evidence.driver() == expected
     monkeypatch.setattr(evidence, "__file__", str(tmp_path / "a" / "b" / "c.py"))
@@ -154,7 +154,7 @@ def test_the_limits_leave_eight_minutes():
 
 
 def test_an_existing_file_is_kept_unless_forced(parts, tmp_path, capsys):
-    (tmp_path / FILE).write_text("mine")
+    (tmp_path / FILE).write_text("mine", encoding="utf-8")
     with recorded():
         assert gpu.main(["--out", str(tmp_path)]) == 1
         said = capsys.readouterr()
