@@ -38,8 +38,9 @@ def command(part, out, *, cuda, commit):
     workers = ["-n", "4", "--dist", "loadscope"] if importlib.util.find_spec("xdist") else []
     quiet = ["-q", "--no-header", "-p", "no:cacheprovider"]
     tests = [python, "-m", "pytest", *quiet]
+    alone = ["-o", "addopts="]  # which ask for nbval
     return {
-        "module": [*tests, "-m", "gpu", "--gpu-device", device, "tests/test_gpu_module.py"],
+        "module": [*tests, *alone, "-m", "gpu", "--gpu-device", device, "tests/test_gpu_module.py"],
         "kernels": [python, "tools/gpu_kernels.py", str(out), "--device", device],
         "bytes": [
             python,
