@@ -4,6 +4,7 @@ import sys
 
 import answers4
 import answers5
+import answers6
 import answers7
 import pytest
 import torch
@@ -167,8 +168,8 @@ WRONG = [
     ("3.3", lambda *given: None, "None"),
     ("3.3", lambda *given: split(*given).float(), "should be torch.float64"),
 ]
-RIGHT += answers4.RIGHT + answers5.RIGHT + answers7.RIGHT
-WRONG += answers4.WRONG + answers5.WRONG + answers7.WRONG
+RIGHT += answers4.RIGHT + answers5.RIGHT + answers6.RIGHT + answers7.RIGHT
+WRONG += answers4.WRONG + answers5.WRONG + answers6.WRONG + answers7.WRONG
 FUNCTIONS = {exercise for exercise, answer in RIGHT if callable(answer)}
 SILLY = ["fifty-five", 5.5, [], [[1]], {}, torch.tensor([2.0, 3.0])]
 

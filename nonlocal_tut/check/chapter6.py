@@ -1,0 +1,89 @@
+"""The exercises of chapter 6: each takes an answer, and returns a hint, or "" if it is right."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nonlocal_tut.attention_maps import attention_maps
+from nonlocal_tut.blocks import NonLocalBlock
+from nonlocal_tut.check.misfit import misfit
+
+
+def _new_keys(answer: Any) -> str:
+    """6.1: how many entries of a state dict are new after one block with batch norm."""
+    hints = {
+        8: "that is the four convolutions. What follows the last one?",
+        10: "those are the parameters. Batch norm also keeps what it does not learn.",
+        12: "nearly: batch norm keeps a mean, a variance, and a count of batches.",
+    }
+    if isinstance(answer, bool) or not isinstance(answer, int):
+        return f"a whole number of entries is asked for, not {answer!r}."
+    if answer == 13:
+        return ""
+    return hints.get(answer, f"not {answer}. Entries, not numbers: a weight is one, a bias is one.")
+
+
+def _pooled_row(answer: Callable[[NonLocalBlock, Tensor, int, int], Tensor]) -> str:
+    """6.2: what one position of the first image takes from the pooled keys, in the keys' shape."""
+    luck = torch.Generator().manual_seed(6)
+    with torch.random.fork_rng():
+        block = NonLocalBlock(8, subsample="after", scale="sqrt").double().eval()
+    for p in block.parameters():
+        nn.init.normal_(p, generator=luck)
+    x = torch.randn(2, 8, 6, 10, generator=luck, dtype=torch.float64)
+    h, w = 1, 7
+    wanted = attention_maps(block, x)[""].row(0, h, w)  # (3, 5)
+    with torch.no_grad():
+        got = answer(block, x, h, w)
+    if hint := misfit(got, wanted):
+        return hint
+    if torch.allclose(got, wanted):
+        return ""
+    with torch.no_grad():
+        theta = block.theta(x)[0, :, h, w]  # (C',)
+        after = F.max_pool2d(block.phi(x), 2)[0]  # (C', 3, 5)
+        before = block.phi(F.max_pool2d(x, 2))[0]  # (C', 3, 5)
+        scores, early = (torch.einsum("c,cij->ij", theta, phi) for phi in (after, before))
+        early = early * block.scale
+    if torch.allclose(got, scores.flatten().softmax(0).view_as(scores)):
+        return "and the scale? This block has scale='sqrt'."
+    if torch.allclose(got, early.flatten().softmax(0).view_as(early)):
+        return "that pools before phi; this block has subsample='after'."
+    if torch.allclose(got, scores * block.scale):
+        return "those are the scores. What makes them weights that sum to one?"
+    if not torch.allclose(got.sum(), torch.ones_like(got.sum())):
+        return f"the row sums to {got.sum().item():.3g}. Softmax runs over all the keys at once."
+    return "it sums to one, but it is another row. Which position asks, and of which image?"
+
+
+def _revive(answer: Callable[[NonLocalBlock], Any]) -> str:
+    """6.3: make a block with two zeros in a row learn, and leave it the identity."""
+    luck = torch.Generator().manual_seed(7)
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        block = NonLocalBlock(8).double()
+        nn.init.zeros_(block.w_z.weight)
+        nn.init.zeros_(block.w_z.bias)
+        answer(block)
+    x = torch.randn(2, 8, 4, 5, generator=luck, dtype=torch.float64)
+    wish = torch.randn(x.shape, generator=luck, dtype=torch.float64)
+    if not torch.equal(block(x), x):
+        return "it learns from another start: the new block no longer returns its input."
+    before = {name: p.detach().clone() for name, p in block.named_parameters()}
+    optimizer = torch.optim.SGD(block.parameters(), lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (block(x) * wish).sum().backward()
+        optimizer.step()
+    moved = [n for n, p in block.named_parameters() if (p - before[n]).abs().max() > 1e-9]
+    needed = {f"{layer}.weight" for layer in ("theta", "phi", "g", "w_z")}
+    if needed <= set(moved):
+        return ""
+    return f"after three steps only {', '.join(moved) or 'nothing'} has moved: two zeros in a row?"
+
+
+VALUES = {"6.1": _new_keys}
+FUNCTIONS = {"6.2": _pooled_row, "6.3": _revive}
