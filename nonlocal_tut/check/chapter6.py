@@ -71,7 +71,7 @@ def _revive(answer: Callable[[NonLocalBlock], Any]) -> str:
     x = torch.randn(2, 8, 4, 5, generator=luck, dtype=torch.float64)
     wish = torch.randn(x.shape, generator=luck, dtype=torch.float64)
     if not torch.equal(block(x), x):
-        return "it learns from another start: the new block no longer returns its input."
+        return "the block no longer returns its input."
     before = {name: p.detach().clone() for name, p in block.named_parameters()}
     optimizer = torch.optim.SGD(block.parameters(), lr=0.1)
     for _ in range(3):
