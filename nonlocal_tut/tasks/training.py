@@ -42,7 +42,7 @@ def fit(
     seed: int,
     label: str,
 ) -> tuple[nn.Module, list[float]]:
-    """The training loop of both tasks: a fresh batch from `draw` a step. -> the net, the losses.
+    """The loop of the copy and stereo tasks: a fresh batch from `draw` a step. -> net, losses.
 
     On a CPU it takes one thread, and gives back as many as there were. The net is in eval mode
     afterwards. Raises ValueError if its logits have another shape.
