@@ -142,6 +142,9 @@ CHOICES = [
     "B C=64 H W",
     "B C=64 T H W",
     "B=2 C H W",
+    "B C H=10 W",
+    "B=7 C H W",
+    "B C=77 H W",
 ]
 
 
@@ -535,6 +538,11 @@ def test_sides_swapped_on_the_way_back_are_named():
             lambda x: x.view(-1, 13),
             ["B=2 N d=3"],
             "view cannot take B×N×d: shape '[-1, 13]' is inv",
+        ),
+        (
+            lambda x, y: x.add_(y),
+            ["N d", "B N d"],
+            "add_ cannot take N×d · B×N×d: output with shape",
         ),
         (lambda x: x.tolist(), ["B N d"], "tolist cannot take B×N×d: "),
         (lambda x: 1 / 0, ["B N d"], "<lambda> cannot take B×N×d: division by zero. Sizes: B="),

@@ -1,8 +1,10 @@
 """The sentence for an operation that cannot take its shapes, in names where these say it better."""
 
-from nonlocal_tut.shapes.costs import CONVOLUTIONS, PRODUCTS
 from nonlocal_tut.shapes.names import Shape, Table, legend, named
 from nonlocal_tut.shapes.rows import Ledger
+
+PRODUCTS = ("bmm", "mm", "matmul")
+CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
 
 
 def sentence(

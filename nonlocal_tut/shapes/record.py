@@ -1,6 +1,7 @@
 """The run on the meta device: each torch call that the target makes is written down."""
 
 import copy
+import inspect
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -8,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils._pytree import tree_map_only
 
-from nonlocal_tut.shapes.costs import CONVOLUTIONS, multiply_adds
-from nonlocal_tut.shapes.failure import sentence
+from nonlocal_tut.shapes.costs import Count, Counter, shapes_in
+from nonlocal_tut.shapes.failure import CONVOLUTIONS, sentence
 from nonlocal_tut.shapes.names import Shape, Table, choose, name_table, named, read
 from nonlocal_tut.shapes.rows import Ledger, Row
 
@@ -30,6 +31,10 @@ def ledger(target: nn.Module | Callable[..., Any], *inputs: Tensor | str) -> Led
     fit, the row shows all, "H|W"; where none fits, the number. A name says how long a side is, not
     where it came from. A layer's vectors (biases, scales, statistics) are left out, and so is
     arithmetic on single numbers.
+
+    Multiply-adds are counted in what torch runs inside each call, keywords in any order. Where an
+    operation has no formula, rows and table name it, and there is no total. Products written as
+    arithmetic, (q * k).sum(-1), count nothing, as in torch's FlopCounterMode.
 
     Nothing is allocated. A module runs as a copy without numbers and stays as it was. A tensor that
     a function captures takes part as its shape; a module that it captures runs itself, so give the
@@ -58,10 +63,11 @@ def ledger(target: nn.Module | Callable[..., Any], *inputs: Tensor | str) -> Led
     ]
     recorder = _Recorder(sizes, widths)
     try:
-        with torch.device("meta"), recorder:  # what the target itself creates is on meta, too
+        # What the target itself creates is on meta, too.
+        with torch.device("meta"), recorder, recorder.counter:
             run(*tensors)
     except Exception as error:
-        name, met = getattr(target, "__name__", type(target).__name__), _shapes(tensors)
+        name, met = getattr(target, "__name__", type(target).__name__), shapes_in(tensors)
         if recorder.failed and recorder.failed[0] is error:  # not one that the target has caught
             _, name, met = recorder.failed
         said = sentence(error, name, met, recorder.ledger(), recorder.table())
@@ -75,25 +81,33 @@ class _Recorder(TorchFunctionMode):
     def __init__(self, sizes: dict[str, int], widths: set[int]) -> None:
         super().__init__()
         self.sizes, self.widths = sizes, widths
-        self.calls: list[tuple[str, list[Shape], list[Shape], int | None]] = []
+        self.counter = Counter()
+        self.calls: list[tuple[str, list[Shape], list[Shape], list[Count]]] = []
         self.failed: tuple[Exception, str, list[Shape]] | None = None
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         args, kwargs = tree_map_only(Tensor, self._brought, (args, kwargs or {}))
-        operation, operands = _operation(func), _shapes((args, kwargs))
+        kwargs = _in_order(func, kwargs)
+        operation, operands = _operation(func), shapes_in((args, kwargs))
         shown = operands
         if operation in (*CONVOLUTIONS, "linear") or operation.endswith("_norm"):
             shown = operands[:1] + [shape for shape in operands[1:] if len(shape) > 1]
+        self._outside_calls()
         try:
             out = func(*args, **kwargs)
         except Exception as error:
+            self.counter.take()
             self.failed = error, operation, shown
             raise
-        results = _shapes(out)
-        if results and any(operands + results):  # not BatchNorm's counter, nor a size that is asked
-            cost = multiply_adds(operation, args, operands, results[0])
-            self.calls.append((operation, shown, results, cost))
+        results, counts = shapes_in(out), self.counter.take_call(operation, args, kwargs)
+        if counts or (results and any(operands + results)):  # not BatchNorm's counter, nor a size
+            self.calls.append((operation, shown, results, counts))
         return out
+
+    def _outside_calls(self) -> None:
+        """Products that no Python call has asked for, such as those of a scripted function."""
+        for count in self.counter.take():
+            self.calls.append((count.operation, count.inputs, count.outputs, [count]))
 
     def _brought(self, tensor: Tensor) -> Tensor:
         if not tensor.is_meta:  # the target has brought it along: a weight, most likely
@@ -105,12 +119,16 @@ class _Recorder(TorchFunctionMode):
         return name_table(self.sizes, pooled, self.widths)
 
     def ledger(self) -> Ledger:
+        self._outside_calls()
         table, rows = self.table(), []
-        for operation, shown, results, cost in self.calls:
+        for operation, shown, results, counts in self.calls:
             inputs = tuple(named(shape, table) for shape in shown)
             row = Row(operation, inputs, ", ".join(named(shape, table) for shape in results))
             row.input_shapes, row.output_shapes = tuple(shown), tuple(results)
-            row.multiply_adds = cost
+            missing = (c.operation for c in counts if c.multiply_adds is None)
+            row.not_counted = tuple(dict.fromkeys(missing))
+            known = counts and not row.not_counted
+            row.multiply_adds = sum(c.multiply_adds for c in counts) if known else None
             rows.append(row)
         book = Ledger(rows)
         book.sizes = self.sizes
@@ -125,12 +143,21 @@ def _operation(func: Callable[..., Any]) -> str:
     return swapped.get(name, name.strip("_") if name.startswith("__") else name)
 
 
+def _in_order(func: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Keywords as the function declares them, whatever the order of the caller's."""
+    try:
+        names = [*inspect.signature(func).parameters] if len(kwargs) > 1 else []
+    except ValueError:  # built in: torch's schemas say, which call `self` what Python calls `input`
+        packet = getattr(torch.ops.aten, _operation(func), None)
+        overloads = packet.overloads() if packet else ()
+        names = [a.name for o in overloads for a in getattr(packet, o)._schema.arguments]
+    places = {name: place for place, name in reversed([*enumerate(names)])}
+    places["input"] = places.get("input", -1)
+    return dict(sorted(kwargs.items(), key=lambda item: places.get(item[0], len(names))))
+
+
 def _meta(tensor: Tensor) -> Tensor:
     return tensor if tensor.is_meta else tensor.detach().to("meta")
-
-
-def _shapes(tree: Any) -> list[Shape]:
-    return [tuple(leaf.shape) for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
 
 
 def without_numbers(module: nn.Module) -> nn.Module:

@@ -15,13 +15,15 @@ class _Names(NamedTuple):
 class Row(_Names):
     """One operation: its name, the named shapes that meet in it, the named shape that leaves it.
 
-    `input_shapes` and `output_shapes` are those shapes in numbers; `multiply_adds` is the cost of
-    a product, an integer, by its formula, and None for anything else. See chapter 2.
+    `input_shapes` and `output_shapes` are those shapes in numbers. `multiply_adds` is an integer
+    where two tensors are multiplied and the products summed up, and None where none are, or where
+    `not_counted` names a part, by torch's own name, that has no formula. See chapter 2.
     """
 
     input_shapes: tuple[Shape, ...]
     output_shapes: tuple[Shape, ...]
     multiply_adds: int | None
+    not_counted: tuple[str, ...]
 
     def __str__(self) -> str:
         return f"{self.operation} {' · '.join(self.inputs)} → {self.output}".replace("  ", " ")
@@ -42,8 +44,25 @@ class Ledger(tuple[Row, ...]):
         return tuple(dict.fromkeys(re.findall(r"[^×, ]+\|[^×, ]+", text)))
 
     @property
+    def not_counted(self) -> tuple[str, ...]:
+        """Operations whose multiply-adds are not known, with torch's names for what they run."""
+        told = (
+            f"{row.operation} ({', '.join(row.not_counted)})" for row in self if row.not_counted
+        )
+        return tuple(dict.fromkeys(told))
+
+    @property
     def multiply_adds(self) -> int:
-        """The sum of the rows' multiply-adds, half of what torch's FlopCounterMode calls flops."""
+        """The sum of the rows' multiply-adds, half of what torch's FlopCounterMode calls flops.
+
+        Raises ValueError where the sum would leave out an operation that is not counted.
+        """
+        if self.not_counted:
+            raise ValueError(
+                f"a total would leave out {', '.join(self.not_counted)}: torch has no formula for "
+                "its multiply-adds. Give it one, torch.utils.flop_counter.register_flop_formula, "
+                "or add up the rows"
+            )
         return sum(row.multiply_adds or 0 for row in self)
 
     def __str__(self) -> str:
@@ -55,6 +74,8 @@ class Ledger(tuple[Row, ...]):
             lines.append(f"{row.operation:{first}}  {given:{second}} → {row.output}")
         if self.ambiguous:
             lines.append(f"ambiguous, because sizes are equal: {', '.join(self.ambiguous)}")
+        if self.not_counted:
+            lines.append(f"multiply-adds not counted: {', '.join(self.not_counted)}")
         return "\n".join(lines)
 
     __repr__ = __str__
