@@ -1,5 +1,6 @@
 """What each figure shows, and that it can be told apart in grey."""
 
+import dataclasses
 import itertools
 import subprocess
 import sys
@@ -85,6 +86,27 @@ def test_maps_stand_side_by_side_under_their_titles(shown):
     assert not left.patches
     (square,) = right.patches  # centered on a map of 3 rows and 5 columns
     assert (square.get_xy(), square.get_width()) == ((0.5, -0.5), 3)
+
+
+@pytest.mark.parametrize(
+    ("values", "outline", "said"),
+    [
+        ({"row": torch.ones(49)}, (), r"'row' must be a map \(H, W\), not \(49,\); a row of"),
+        ({"a": torch.eye(3), "b": torch.ones(1, 3, 3)}, (), r"'b' must .* not \(1, 3, 3\)"),
+        ({"none": torch.ones(0, 3)}, (), r"'none' must be a map \(H, W\), not \(0, 3\)"),
+        ({"one": torch.tensor(1.0)}, (), r"'one' must be a map \(H, W\), not \(\)"),
+        ({}, (), "maps needs an outline each, or none: 0 for 0"),
+        ({"a": torch.eye(3)}, (1, None), "maps needs an outline each, or none: 2 for 1"),
+    ],
+)
+def test_what_is_no_map_is_refused_by_name(values, outline, said):
+    with pytest.raises(ValueError, match=said):
+        draw.maps(values, outline=outline)
+
+
+def test_a_row_and_a_sequence_become_maps_as_the_error_says(shown):
+    draw.maps({"row": torch.ones(49).view(7, 7), "sequence": torch.ones(9)[None]})
+    assert [ax.images[0].get_array().shape for ax in shown[0].axes] == [(7, 7), (1, 9)]
 
 
 def test_the_cone_fills_what_is_seen(shown):
@@ -223,3 +245,24 @@ def test_the_name_of_a_cliff_at_the_first_point_lies_inside_the_axes(shown):
     draw.lines({"falls": ([1, 2, 3], [1, 0, 0])}, x="a", y="b")
     ax = shown[0].axes[0]
     assert ax.texts[0].get_window_extent().x0 >= ax.get_window_extent().x0
+
+
+def test_a_closed_form_has_no_timeline_and_its_terms_are_bars(shown):
+    formula = memory.closed_form("article", 2, 64, 14, 14, torch.float32)
+    with pytest.raises(ValueError, match=r"needs a run .* a closed form report for cpu has none"):
+        draw.timeline(formula, ())
+    draw.at_peak({"article": (formula, ("map", "input"))})
+    (ax,) = shown[0].axes
+    ends = max(p.get_x() + p.get_width() for p in ax.patches)
+    assert ends == pytest.approx(formula.peak_bytes / 2**20)
+    assert len({p.get_facecolor() for p in ax.patches}) == 3  # two terms, and the rest
+
+
+def test_a_report_that_does_not_say_what_is_at_its_peak_is_refused(report):
+    silent = dataclasses.replace(report, kind="measured", at_peak=(), timeline=())
+    with pytest.raises(ValueError, match="'gpu', a measured report, does not say what is at"):
+        draw.at_peak({"gpu": (silent, ())})
+    with pytest.raises(ValueError, match=r"needs a run .* a measured report for cpu has none"):
+        draw.timeline(silent, ())
+    with pytest.raises(ValueError, match="one at least, got none"):
+        draw.at_peak({})

@@ -267,14 +267,18 @@ def test_what_no_python_call_asked_for_is_a_row_of_its_own():
 # --- what has no formula
 
 
-@torch.library.custom_op("nonlocal_tut_tests::product", mutates_args=())
-def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    return a @ b
+def custom(name):
+    """A stranger's product, under a name that torch has for something else."""
+
+    @torch.library.custom_op(f"nonlocal_tut_tests::{name}", mutates_args=())
+    def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a @ b
+
+    product.register_fake(lambda a, b: a.new_empty(a.shape[0], b.shape[1]))
+    return product
 
 
-@product.register_fake
-def _(a, b):
-    return a.new_empty(a.shape[0], b.shape[1])
+as_mv, as_addmm, as_sum = map(custom, ("mv", "addmm_", "sum"))
 
 
 @pytest.mark.parametrize(
@@ -284,7 +288,9 @@ def _(a, b):
         (torch.cdist, ["B=2 N=5 d=3", "B M=7 d"], r"cdist \(_cdist_forward\)"),
         (torch.linalg.inv, ["N N"], r"linalg_inv \(linalg_inv_ex\)"),
         (lambda x, g: F.grid_sample(x, g), ["B C H W", "B K L two=2"], r"\(grid_sampler_2d\)"),
-        (product, ["N d", "d M"], r"\(nonlocal_tut_tests::product\)"),
+        (as_mv, ["N d", "d M"], r"\(nonlocal_tut_tests::mv\)"),
+        (as_addmm, ["N d", "d M"], r"\(nonlocal_tut_tests::addmm_\)"),
+        (as_sum, ["N d", "d M"], r"\(nonlocal_tut_tests::sum\)"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Default grid_sample")
@@ -301,10 +307,10 @@ def test_a_total_that_would_leave_something_out_is_refused(call, inputs, name):
 def test_a_formula_that_torch_is_given_counts_here_too(monkeypatch):
     monkeypatch.setitem(
         flop_registry,
-        torch.ops.nonlocal_tut_tests.product,
+        torch.ops.nonlocal_tut_tests.mv,
         lambda a, b, *_, **__: 2 * a.shape[0] * b.numel(),
     )
-    book = shapes.ledger(product, "N=2 d=3", "d M=4")
+    book = shapes.ledger(as_mv, "N=2 d=3", "d M=4")
     assert book.multiply_adds == 24
     assert "not counted" not in str(book)
 

@@ -21,8 +21,13 @@ def timeline(report: Report, names: Sequence[str]) -> None:
 
     names: of the allocations that are a tenth of the peak or more, in order of birth. What is
     hidden inside an operation is hatched; the black line is the sum. Raises ValueError if the
-    names are not one each.
+    names are not one each, and for a report that followed no run.
     """
+    if not report.timeline:
+        raise ValueError(
+            f"a timeline needs a run that was followed step by step, and a {report.kind} report "
+            f"for {report.device} has none: draw.at_peak, or memory.predict's report"
+        )
     large, looks = _large(report.timeline, report, names), _looks(report)
     steps = 1 + max(max(a.born, a.died or 0) for a in report.timeline)
     _, ax = plt.subplots(figsize=(WIDTH, 3.6))
@@ -52,8 +57,14 @@ def at_peak(reports: Mapping[str, tuple[Report, Sequence[str]]]) -> None:
     """What is alive at each report's peak, as a bar of its parts.
 
     reports: under the bar's name, a report and the names of those parts that are a tenth of its
-    peak or more, in order of birth. Raises ValueError if the names are not one each.
+    peak or more, in order of birth. Raises ValueError if the names are not one each, and for no
+    report, or one that does not say what is alive at its peak.
     """
+    for bar, (report, _) in reports.items():
+        if report.peak_bytes and not report.at_peak:
+            raise ValueError(f"{bar!r}, a {report.kind} report, does not say what is at its peak")
+    if not reports:
+        raise ValueError("reports must hold one at least, got none")
     _, ax = plt.subplots(figsize=(WIDTH, 0.62 * len(reports) + 0.6))
     for row, (report, names) in enumerate(reports.values()):
         large, looks = _large(report.at_peak, report, names), _looks(report)
@@ -87,11 +98,17 @@ def _large(
 
 
 def _looks(report: Report) -> Callable[[Allocation], dict]:
-    """One color a source line, whatever it allocates; hatched where hidden."""
-    large = [a.line for a in report.timeline if a.bytes >= SHARE * report.peak_bytes]
+    """One color a source line, or term of a closed form, whatever it is; hatched where hidden."""
+    share = SHARE * report.peak_bytes
+    large = [_source(a) for a in report.timeline or report.at_peak if a.bytes >= share]
     fills = dict(zip(dict.fromkeys(large), itertools.cycle(FILLS), strict=False))
 
     def look(a: Allocation) -> dict:
-        return {"fc": fills[a.line], "ec": INPUT, "lw": 0.8, "hatch": HIDDEN if a.hidden else None}
+        hatch = HIDDEN if a.hidden else None
+        return {"fc": fills[_source(a)], "ec": INPUT, "lw": 0.8, "hatch": hatch}
 
     return look
+
+
+def _source(a: Allocation) -> str:
+    return a.operation if a.shape is None else a.line  # a closed form's terms have no shape

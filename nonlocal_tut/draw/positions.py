@@ -44,7 +44,17 @@ def maps(
 
     outline: the side of a centered square to draw on each, in positions (None: no square);
     grid: draw the positions' borders, for small maps.
+
+    Raises ValueError for no map, one without two sides, and another number of outlines.
     """
+    for title, value in values.items():
+        if value.dim() != 2 or not value.numel():
+            raise ValueError(
+                f"{title!r} must be a map (H, W), not {tuple(value.shape)}; a row of an attention "
+                "matrix becomes one by row.view(H, W), a sequence by sequence[None]"
+            )
+    if not values or len(outline) not in (0, len(values)):
+        raise ValueError(f"maps needs an outline each, or none: {len(outline)} for {len(values)}")
     columns = len(values)
     panel = min(WIDTH / columns, 2.4)
     _, axes = plt.subplots(1, columns, figsize=(columns * panel, panel + 0.35), squeeze=False)

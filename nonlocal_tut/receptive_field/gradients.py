@@ -1,5 +1,6 @@
 """The receptive field without a formula: which input positions an output's gradient reaches."""
 
+import random
 from functools import cache
 
 import torch
@@ -9,6 +10,7 @@ from nonlocal_tut.receptive_field.probe import Net, Position, Probe
 from nonlocal_tut.receptive_field.theory import ReceptiveField, of_axes
 
 QUIET_DRAWS = 16
+CHECKED = 24  # output positions along an axis at which a stride has to hold
 
 
 @torch.random.fork_rng(devices=[])
@@ -35,8 +37,11 @@ def measured(
     Stride and padding are the module's, not the position's. They are taken where the map clips
     least, from the middle of the output map and its neighbor, by an edge of the field that lies
     inside the map; failing that, from `position` and its neighbor. They are None where no edge
-    does, as when the field covers the map. An output that no input changes, as when all weights
-    are 0, has size 0. A non-local block has size 1 at initialisation, for it is the identity.
+    does, as when the field covers the map, and where they do not hold for every position along
+    the axis (of a side over 24: for the 12 in the middle and 12 others): then `note` says where
+    they fail. So it is after upsampling, a transposed convolution or attention in windows.
+    An output that no input changes, as when all weights are 0, has size 0. A non-local block has
+    size 1 at initialisation, for it is the identity.
 
     Raises ValueError for an input_shape that is none or that the module does not take (too small,
     other channels), a position outside the output map, and a result that is not one tensor or
@@ -48,7 +53,7 @@ def measured(
     mask = seen(position)  # (H, W)
     if not mask.any():
         return ReceptiveField(size=0, stride=None, padding=None, mask=mask)
-    axes = []
+    axes, notes = [], []
     for axis, (first, last) in enumerate(_box(mask)):
         stride = padding = None
         for here in (probe.middle, position) if len(probe.outputs) == mask.dim() else ():
@@ -56,8 +61,11 @@ def measured(
                 there = tuple(map(_inwards, here, probe.middle))
                 boxes = [_box(seen(at))[axis] for at in (here, there, None)]
                 stride, padding = _moves(here[axis], there[axis], *boxes)
+        if stride is not None and (note := _fails(probe, axis, stride, padding, seen(None))):
+            stride = padding = None
+            notes.append(note)
         axes.append((last - first + 1, stride, padding))
-    return of_axes(axes, mask)
+    return of_axes(axes, mask, "; ".join(dict.fromkeys(notes)))
 
 
 @torch.random.fork_rng(devices=[])
@@ -95,7 +103,7 @@ def effective(
     for _ in range(draws):
         if redraw:
             probe.redraw()
-        total += probe.gradient(probe.middle, chance).square().sum((0, 1))
+        total += probe.gradients([probe.middle], chance).square().sum((0, 1, 2))
     if not total.sum() > 0:
         raise ValueError(f"no gradient reached the input of shape {probe.shape} in {draws} draws")
     return total / total.sum()
@@ -122,19 +130,66 @@ def width(map: Tensor) -> float:
     return (weights * (places - centroid) ** 2).sum(0).mean().sqrt().item()
 
 
-def _seen(probe: Probe, position: Position | None) -> Tensor:
-    """Where a gradient of one position, or of all together (None), is not zero: (H, W) bool."""
+def _seen(probe: Probe, *positions: Position | None) -> Tensor:
+    """Where the gradients of some positions (None: of all together) are not zero: (H, W) bool.
+
+    Of several positions: one mask each, (positions, H, W).
+    """
     chance = torch.default_generator.manual_seed(0)  # so that a net's own dice repeat, too
-    seen = torch.zeros(probe.shape[2:], dtype=torch.bool)
+    seen = torch.zeros(len(positions), *probe.shape[2:], dtype=torch.bool)
     draws = grown = 0
     while draws < max(QUIET_DRAWS, 2 * grown):
         draws += 1
         scale = 1.0 if draws % 2 else 10 ** (8 * torch.rand((), generator=chance).item())
-        gradient = probe.gradient(position, chance, scale).nan_to_num(0, 0, 0)  # (B, C, H, W)
-        new = (gradient != 0).flatten(0, 1).any(0) & ~seen
+        found = probe.gradients(positions, chance, scale)  # (positions, B, C, H, W)
+        new = (found.nan_to_num(0, 0, 0) != 0).flatten(1, 2).any(1) & ~seen
         if new.any():
             seen, grown = seen | new, draws
-    return seen
+    return seen if len(positions) > 1 else seen[0]
+
+
+def _fails(probe: Probe, axis: int, stride: int, padding: int | None, used: Tensor) -> str:
+    """Where a stride, or a padding, does not hold along an axis, in words; "" if it holds.
+
+    The widest field that the border does not clip says where all start and end, less y·stride;
+    if it clips them all, the earliest start and the latest end. No field may stick out, and one
+    that should start, or end, inside the used input has to do so there.
+    """
+    places = _line(probe.outputs[axis], probe.middle[axis])
+    luck = random.Random(axis)  # other rows than the middle one, too
+    at = [tuple(luck.randrange(n) for n in probe.outputs) for _ in places]
+    at = [(*p[:axis], y, *p[axis + 1 :]) for p, y in zip(at, places, strict=True)]
+    masks = _seen(probe, *at).view(len(at), *used.shape)
+    boxes = [(y, *_box(m)[axis]) for y, m in zip(places, masks, strict=True) if m.any()]
+    low, high = _box(used)[axis]
+    inner = [
+        (last - first, y, first, last) for y, first, last in boxes if low < first <= last < high
+    ]
+    _, y, start, end = max(inner, default=(0, 0, 0, 0))
+    start, end = start - y * stride, end - y * stride
+    if not inner:
+        start = min((first - y * stride for y, first, _ in boxes), default=0)
+        end = max((last - y * stride for y, _, last in boxes), default=0)
+    if padding is not None:
+        start = -padding
+    for index, (y, first, last) in enumerate(boxes):
+        wanted = y * stride + start, y * stride + end
+        starts = first == wanted[0] or first > wanted[0] <= low
+        ends = last == wanted[1] or last < wanted[1] >= high
+        if not (stride > 0 and starts and ends):
+            near = boxes[max(index - 1, 0) : index + 2]
+            seen = ", ".join(f"{y} sees {first} to {last}" for y, first, last in near)
+            return f"no one stride holds on axis {axis}: of its outputs, {seen}"
+    return ""
+
+
+def _line(side: int, middle: int) -> list[int]:
+    """All positions of a side, or of a long one a run in the middle and some on the way there."""
+    if side <= CHECKED:
+        return [*range(side)]
+    half = CHECKED // 2
+    run = range(middle - half // 2, middle + half // 2)
+    return sorted({*run, *(round(i * (side - 1) / (half - 1)) for i in range(half))})
 
 
 def _box(seen: Tensor) -> list[tuple[int, int]]:
@@ -162,4 +217,4 @@ def _moves(here: int, there: int, box, other, used) -> tuple[int | None, int | N
     stride = (box[edge] - other[edge]) // (here - there)
     place, first = max((here, box[0]), (there, other[0]))  # of the two, the less clipped start
     padding = place * stride - first if first > used[0] else None
-    return (stride, padding) if stride > 0 else (None, None)
+    return stride, padding

@@ -1,13 +1,15 @@
 """A copy of somebody's net that can be asked for gradients at random inputs."""
 
 import copy
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from numbers import Integral
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.utils._pytree import tree_leaves
 
-from nonlocal_tut.receptive_field.graph import WINDOWS
+from nonlocal_tut.receptive_field.redraw import redraw
 
 Net = nn.Module | Callable[[Tensor], Tensor]
 Position = tuple[int, ...]  # one int an axis of a map
@@ -22,15 +24,20 @@ class Probe:
     """
 
     def __init__(self, module: Net, input_shape: tuple[int, ...]) -> None:
-        if isinstance(module, nn.Module):
-            self.net = copy.deepcopy(module).to("cpu", torch.float64).eval()
-            self.dtype = torch.float64
-        elif callable(module):
-            self.net, self.dtype = module, torch.get_default_dtype()
-        else:
+        if not callable(module):
             raise ValueError(f"module must be an nn.Module or a callable, got {module!r}")
+        self.net, self.dtype = module, torch.get_default_dtype()
         self.shape = self._with_batch(_tuple(input_shape))  # (B, C, H, W)
-        self.outputs = tuple(self._call(torch.zeros(self.shape, dtype=self.dtype)).shape[2:])
+        if isinstance(module, nn.Module):
+            self.dtype = torch.float64
+            self.net = _copied(module).to("cpu", self.dtype).eval()
+            try:
+                self._outputs(self.shape)
+            except ValueError:  # a net that turns its input into float32 itself
+                single = _copied(module).to("cpu", torch.get_default_dtype()).eval()
+                if _runs(single, self.shape, torch.get_default_dtype()):
+                    self.net, self.dtype = single, torch.get_default_dtype()
+        self.outputs = self._outputs(self.shape)
         self.middle = tuple(n // 2 for n in self.outputs)
 
     def checked(self, position: Position | int) -> Position:
@@ -41,52 +48,85 @@ class Probe:
             raise ValueError(f"position {position} lies outside the output map {self.outputs}")
         return at
 
-    def gradient(self, position: Position | None, chance: Generator, scale: float = 1.0) -> Tensor:
-        """d(a random mix of the output's channels) / d(scale · a random input): (B, C, H, W).
+    def gradients(
+        self, positions: Sequence[Position | None], chance: Generator, scale: float = 1.0
+    ) -> Tensor:
+        """d(a random mix of the output's channels) / d(scale · a random input), one a position.
 
-        The output is taken at one position, or with None at all of them, each with its own mix.
+        -> (positions, B, C, H, W). Each position has a mix of its own; None stands for all
+        positions together, each with its own mix.
         """
         x = scale * torch.randn(self.shape, generator=chance, dtype=self.dtype)
         x.requires_grad_()
         y = self._call(x.clone())  # (B, C', H', W'); a clone, for a net may write on its input
-        if position is not None:
-            y = y[(..., *position)]  # (B, C')
-        mix = torch.randn(y.shape, generator=chance, dtype=self.dtype).to(y.dtype)
-        found = torch.autograd.grad(y, x, mix, allow_unused=True) if y.requires_grad else (None,)
-        if found[0] is None:
+        found = []
+        for left, position in zip(range(len(positions), 0, -1), positions, strict=True):
+            part = y if position is None else y[(..., *position)]  # (B, C')
+            mix = torch.randn(part.shape, generator=chance, dtype=self.dtype).to(y.dtype)
+            options = {"allow_unused": True, "retain_graph": left > 1}
+            found += torch.autograd.grad(part, x, mix, **options) if y.requires_grad else [None]
+        if None in found:
             raise ValueError(f"no gradient leads from the output back to the input {self.shape}")
-        return found[0]
+        return torch.stack(found)
 
     def redraw(self) -> None:
         """Fresh weights: every submodule's reset_parameters, the inner ones first."""
         if isinstance(self.net, nn.Module):
-            for layer in reversed(list(self.net.modules())):
-                if hasattr(layer, "reset_parameters"):
-                    layer.reset_parameters()
+            redraw(self.net)
 
     def _with_batch(self, shape: tuple) -> tuple[int, ...]:
         """(C, H, W) or (B, C, H, W) -> (B, C, H, W); the net's layers say which one was meant."""
         if not 2 <= len(shape) <= 5 or not all(isinstance(n, Integral) and n > 0 for n in shape):
             raise ValueError(f"input_shape must be (C, H, W) or (B, C, H, W), got {shape}")
         layers = self.net.modules() if isinstance(self.net, nn.Module) else ()
-        axes = max((WINDOWS.get(type(layer), 0) for layer in layers), default=0)
+        axes = max((_axes_of(layer) for layer in layers), default=0)
         if len(shape) <= axes:
             raise ValueError(f"input_shape {shape} has too few numbers for {axes}-d layers")
         if axes == 0 or len(shape) - axes not in (1, 2):  # the layers do not say
             axes = {2: 1, 3: 2, 4: 2, 5: 3}[len(shape)]
         return shape if len(shape) == axes + 2 else (1, *shape)
 
+    def _outputs(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(self._call(torch.zeros(shape, dtype=self.dtype)).shape[2:])
+
     def _call(self, x: Tensor) -> Tensor:
         try:
             y = self.net(x)
         except RuntimeError as error:
+            shape = tuple(x.shape)
+            larger = [(*shape[:2], *(times * n for n in shape[2:])) for times in (2, 4, 8, 16)]
+            fits = next((s for s in larger if _runs(self.net, s, self.dtype)), None)
+            why = f"; too small: it takes {fits}" if fits else ""
             raise ValueError(
-                f"the module cannot take an input of shape {tuple(x.shape)}; too small? ({error})"
+                f"the module cannot take an input of shape {shape}{why} ({error})"
             ) from error
         if not isinstance(y, Tensor) or y.dim() < 2:
             what = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
             raise ValueError(f"the module must return one tensor (B, C, ...), it returned {what}")
         return y
+
+
+def _runs(net: Net, shape: tuple[int, ...], dtype: torch.dtype) -> bool:
+    try:
+        with torch.no_grad():
+            net(torch.zeros(shape, dtype=dtype))
+    except RuntimeError:
+        return False
+    return True
+
+
+def _copied(module: nn.Module) -> nn.Module:
+    """A copy, also of a module that keeps a computed tensor, as the old weight_norm does."""
+    held = tree_leaves([vars(part) for part in module.modules()])
+    computed = [v for v in held if isinstance(v, Tensor) and not v.is_leaf]
+    return copy.deepcopy(module, {id(v): v.detach().clone() for v in computed})
+
+
+def _axes_of(layer: nn.Module) -> int:
+    """1, 2 or 3 for a layer of torch.nn's that is named so, its lazy twins and subclasses."""
+    kinds = (kind for kind in type(layer).__mro__ if kind.__module__.startswith("torch.nn."))
+    found = (re.fullmatch(r"\w+([123])d", kind.__name__) for kind in kinds)
+    return next((int(match[1]) for match in found if match), 0)
 
 
 def _tuple(value) -> tuple:

@@ -35,6 +35,10 @@ class ReceptiveField:
     stride: Numbers | None
     padding: Numbers | None
     mask: Tensor | None = field(default=None, compare=False, repr=False)
+    note: str = field(default="", compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return f"{self!r}: {self.note}" if self.note else repr(self)
 
     def center(self, position: Numbers) -> float | tuple[float, ...]:
         """The middle of an output position's field: -padding + position·stride + (size - 1) / 2.
@@ -43,7 +47,8 @@ class ReceptiveField:
         and the position are both one int). It is meant for a size that no border clips.
 
         Raises ValueError if position has another number of axes than the field, or if stride or
-        padding could not be measured. See chapter 1, "How far can a convolution see?".
+        padding could not be measured, or do not hold for all positions. See chapter 1, "How far can
+        a convolution see?".
         """
         columns = [_tuple(v) for v in (position, self.size, self.stride, self.padding)]
         if len({len(column) for column in columns} - {1}) > 1:
@@ -54,10 +59,10 @@ class ReceptiveField:
         return centers if len(centers) > 1 or isinstance(position, (tuple, list)) else centers[0]
 
 
-def of_axes(axes: list[tuple], mask: Tensor | None = None) -> ReceptiveField:
+def of_axes(axes: list[tuple], mask: Tensor | None = None, note: str = "") -> ReceptiveField:
     """(size, stride, padding) of each axis -> a ReceptiveField with ints where the axes agree."""
     columns = zip(*axes, strict=True)
-    return ReceptiveField(*(c[0] if len(set(c)) == 1 else c for c in columns), mask=mask)
+    return ReceptiveField(*(c[0] if len(set(c)) == 1 else c for c in columns), mask=mask, note=note)
 
 
 def theoretical(layers_or_module: list[tuple] | nn.Module) -> ReceptiveField:

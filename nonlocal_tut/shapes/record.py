@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_map_only
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from nonlocal_tut.shapes.costs import Count, Counter, shapes_in
 from nonlocal_tut.shapes.failure import CONVOLUTIONS, sentence
@@ -163,9 +163,8 @@ def _meta(tensor: Tensor) -> Tensor:
 def without_numbers(module: nn.Module) -> nn.Module:
     """A copy of a module on the meta device; the module itself stays as it was."""
     # A copy, because torch.func.functional_call would keep what a forward assigns to self.
-    plain = (value for part in module.modules() for value in vars(part).values())
-    held = [*module.parameters(), *module.buffers(), *(v for v in plain if isinstance(v, Tensor))]
-    return copy.deepcopy(module, {id(tensor): _stand_in(tensor) for tensor in held})
+    held = tree_leaves([vars(part) for part in module.modules()])  # in lists and dicts, too
+    return copy.deepcopy(module, {id(v): _stand_in(v) for v in held if isinstance(v, Tensor)})
 
 
 def _stand_in(tensor: Tensor) -> Tensor:
