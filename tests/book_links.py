@@ -25,6 +25,10 @@ OTHER_HOST = re.compile(
 )
 
 
+ADDRESSES = ("repository.url", "launch_buttons.")  # in _config.yml: links, which load nothing
+LOADERS = ("analytics", "comments", "thebe")  # ... and what loads scripts of others, if switched on
+
+
 @rule
 def colab_links_lead_home(book):
     branch = yaml.safe_load(book.text("_config.yml"))["repository"].get("branch", "main")
@@ -135,6 +139,35 @@ def claims_are_backed(book):
     return found
 
 
+@rule
+def verdicts_agree(book):
+    """Of claims.md and of the comment "# Claim A7: … Holds, with limits." in each tagged cell."""
+    verdicts, found = {claim.id: claim.verdict for claim in book.claims}, []
+    for cell in book.code_cells:
+        for tag in cell.tags:
+            name = tag.removeprefix("claim-")
+            if name == tag or name not in verdicts:
+                continue
+            said = _verdict(cell.source, name)
+            if said != verdicts[name]:
+                found.append(
+                    f"{cell.where}: its comment on {name} ends in {said!r}, and claims.md says "
+                    f"{verdicts[name]!r}"
+                )
+    return found
+
+
+def _verdict(source, claim):
+    """What the comment on a claim ends in; "" where there is none."""
+    comment = re.search(
+        rf"^# Claim {claim}: (.*\n(?:#(?! Claim ).*\n)*)", source + "\n", re.MULTILINE
+    )
+    text = " ".join(comment[1].replace("\n# ", " ").split()) if comment else ""
+    words = sorted(VERDICTS, key=len, reverse=True)  # "holds, with limits" before "holds"
+    said = re.findall(rf"[.?;] ({'|'.join(words)})\b", text, re.IGNORECASE)
+    return said[-1].lower() if said else ""
+
+
 def _asserts(source):
     try:
         nodes = list(ast.walk(ast.parse(source)))
@@ -156,6 +189,40 @@ def pages_ask_no_other_host(book):
         for where, text in texts
         for match in OTHER_HOST.finditer(text)
     ]
+
+
+@rule
+def the_configuration_loads_nothing_from_others(book):
+    found = []
+    for path, value in _leaves(yaml.safe_load(book.text("_config.yml"))):
+        loads = OTHER_HOST.search(str(value)) or re.match(r"\s*(?:https?:)?//", str(value))
+        if loads and not path.startswith(ADDRESSES):
+            found.append(f"_config.yml: {path} would load from another host: {value}")
+        if value and any(word in path for word in LOADERS):
+            found.append(f"_config.yml: {path} loads another host's script")
+    return found
+
+
+def _leaves(node, path=""):
+    """("html.comments.hypothesis", True) and so on, of nested mappings and lists."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _leaves(value, f"{path}.{key}".lstrip("."))
+    elif isinstance(node, list):
+        for value in node:
+            yield from _leaves(value, path)
+    else:
+        yield path, node
+
+
+@rule
+def a_file_name_is_no_link(book):
+    """With fuzzy links, linkify takes "SoftMax.cu" for the address of a host."""
+    config = yaml.safe_load(book.text("_config.yml"))
+    linkify = "linkify" in config.get("parse", {}).get("myst_enable_extensions", [])
+    if linkify and config.get("sphinx", {}).get("config", {}).get("myst_linkify_fuzzy_links", True):
+        return ["_config.yml: linkify without myst_linkify_fuzzy_links: false"]
+    return []
 
 
 @rule

@@ -16,6 +16,11 @@ if importlib.util.find_spec("nonlocal_tut") is None:
     %pip install --quiet --no-deps git+{address}"""
 HIDES_THE_CODE = {"hide-input", "hide-cell", "remove-cell", "remove-input"}
 NOT_COMPARED = {"nbval-ignore-output", "nbval-skip"}
+SHELL = re.compile(  # what hands a line to a shell, whose failure nobody sees
+    r"^\s*(?:[\w, ]+=\s*)?!|^\s*%%?(?:bash|sh|script|sx|system|cmd|perl|ruby|!)"
+    r"|get_ipython\(\)\.(?:system|getoutput)|\bos\.system\(",
+    re.MULTILINE,
+)
 CLAIM_IDS = [f"A{n}" for n in range(1, 17)]
 TAGS = {
     *HIDES_THE_CODE,
@@ -87,6 +92,15 @@ def tags_are_known(book):
                     f"{cell.where}: a NBVAL_ comment; use the tag, which readers do not see"
                 )
     return found
+
+
+@rule
+def nothing_goes_to_a_shell(book):
+    return [
+        f"{cell.where}: {match[0].strip()!r} goes to a shell, and if it fails, nobody is told"
+        for cell in book.code_cells
+        for match in SHELL.finditer(cell.source)
+    ]
 
 
 @rule

@@ -143,6 +143,73 @@ BROKEN = {
         (near(4), "//", shows_html(4, '<script>import x from "https://x.org"</script>')),
         ("book/_static/x.css: ", "url(", add("book/_static/x.css", "p {src: url(//x.org/a)}")),
     ],
+    links.the_configuration_loads_nothing_from_others: [
+        *(
+            (
+                "_config.yml: ",
+                "another host",
+                swap("_config.yml", "repository:", f"{added}\nrepository:"),
+            )
+            for added in (
+                "sphinx: {config: {html_js_files: ['https://x.org/a.js']}}",
+                "sphinx: {config: {html_js_files: [['//x.org/a.js', {defer: defer}]]}}",
+                "sphinx: {config: {html_theme_options: {logo: {image_dark: 'http://x.org/a.png'}}}}",
+                "sphinx: {config: {mathjax_path: 'https://cdn.org/mathjax.js'}}",
+                "html: {extra_footer: 'by me <script src=//x.org/a.js></script>'}",
+                "html: {analytics: {google_analytics_id: UA-1}}",
+                "html: {comments: {hypothesis: true}}",
+                "launch_buttons: {thebe: true}",
+            )
+        ),
+    ],
+    links.a_file_name_is_no_link: [
+        (
+            "_config.yml: ",
+            "fuzzy",
+            swap(
+                "_config.yml",
+                "repository:",
+                f"parse: {{myst_enable_extensions: [linkify]}}{more}\nrepository:",
+            ),
+        )
+        for more in ("", "\nsphinx: {config: {myst_linkify_fuzzy_links: true}}")
+    ],
+    links.verdicts_agree: [
+        (
+            near(5),
+            "'holds, with limits', and claims.md says 'holds'",
+            swap(CLAIMS, "holds, with limits", "holds"),
+        ),
+        (
+            near(6),
+            "'holds', and claims.md says 'not what",
+            swap(CLAIMS, "far | holds", "far | not what the paper says"),
+        ),
+        (
+            f"{FAR}, code cell 5: ",
+            "'holds', and",
+            swap(CLAIMS, "far | holds", "far | holds, with limits"),
+        ),
+        (near(5), "ends in ''", source(5, "# Claim A2: it holds.\nassert reach == 3")),
+        (
+            near(5),
+            "ends in ''",
+            source(5, "# Claim A4: so. Holds, with limits.\nassert reach == 3"),
+        ),
+        (near(5), "ends in 'holds'", source(5, "# Claim A2: so.\n# Holds.\nassert reach == 3")),
+    ],
+    rules.nothing_goes_to_a_shell: [
+        (near(3), "nobody is told", source(3, text))
+        for text in (
+            "import os\n!ls",
+            "  !false",
+            "files = !ls",
+            "%%bash\nfalse",
+            "%sx false",
+            "get_ipython().system('false')",
+            "import os\nos.system('false')",
+        )
+    ],
     links.internal_links_lead_somewhere: [
         ("book/intro.md: ", "1_near.ipynb", swap("book/intro.md", "01_near", "1_near")),
         ("README.md: ", "intro.md", swap("README.md", "book/intro", "intro")),

@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 
 from nonlocal_tut import receptive_field as rf
+from nonlocal_tut.receptive_field.redraw import redraw
 
 
 @pytest.fixture(autouse=True)
@@ -185,7 +187,7 @@ def test_alexnet_and_vgg16_have_their_published_fields():
     assert rf.theoretical(nn.Sequential(*layers)) == rf.ReceptiveField(212, 32, 90)
 
 
-# --- the formula against brute force -------------------------------------------------------------
+# --- the formula against brute force --------------------------------------------------------------
 
 
 def random_rows(luck, depth):
@@ -285,7 +287,7 @@ def test_a_unit_whose_largest_path_comes_first_or_last():
         assert rf.theoretical(Branches(paths, JOINS["add"])) == rf.ReceptiveField(5, 1, 2)
 
 
-# --- what is read from a module ------------------------------------------------------------------
+# --- what is read from a module -------------------------------------------------------------------
 
 
 class Functional(nn.Module):
@@ -480,7 +482,7 @@ def test_a_center_needs_matching_axes_and_a_measured_stride():
         rf.ReceptiveField(7, None, None).center(0)
 
 
-# --- gradients against the formula ---------------------------------------------------------------
+# --- gradients against the formula ----------------------------------------------------------------
 
 
 def random_stack(luck, axes):
@@ -739,7 +741,7 @@ def test_measured_says_what_it_cannot_take(module, shape, position, said):
         rf.measured(module, shape, position)
 
 
-# --- how much each position counts ---------------------------------------------------------------
+# --- how much each position counts ----------------------------------------------------------------
 
 
 def linear_stack(n, kernel=3):
@@ -851,3 +853,226 @@ def test_width_equals_the_slow_one():
 def test_effective_and_width_say_what_they_cannot_take(call, said):
     with pytest.raises(ValueError, match=said):
         call()
+
+
+# --- a stride holds for all positions, or there is none -----------------------------------------
+
+
+class InWindows(nn.Module):
+    """Attention among the positions of a window, as Swin has it: (B, C, N), windows of 7."""
+
+    def forward(self, x):
+        rows = x.unflatten(2, (-1, 7)).permute(0, 2, 3, 1)  # (B, windows, 7, C)
+        y = (rows @ rows.mT).softmax(-1) @ rows
+        return y.permute(0, 3, 1, 2).flatten(2)
+
+
+NO_ONE_STRIDE = {
+    "upsampled": (
+        nn.Sequential(
+            nn.Conv1d(1, 4, 3, 2, 1), nn.Upsample(scale_factor=2), nn.Conv1d(4, 1, 3, padding=1)
+        ),
+        (1, 1, 65),
+    ),
+    "nearest": (nn.Upsample(scale_factor=2), (2, 7)),
+    "transposed": (nn.ConvTranspose1d(2, 2, 4, 2, 1), (2, 15)),
+    "shuffled": (nn.PixelShuffle(2), (4, 7, 8)),
+    "windows": (InWindows(), (2, 21)),
+    "adaptive": (nn.AdaptiveAvgPool1d(5), (2, 13)),
+    "circular": (nn.Conv1d(2, 2, 3, padding=1, padding_mode="circular"), (2, 40)),
+    "rolled": (Lambda(lambda x: x.roll(2, -1)), (2, 9)),
+    "flipped": (Lambda(lambda x: x.flip(-1)), (2, 9)),
+    "two halves": (
+        Lambda(lambda x: torch.cat([x[:, :, :20], F.avg_pool1d(x[:, :, 20:], 2)], 2)),
+        (2, 60),
+    ),
+    "another stride in other rows": (
+        Lambda(
+            lambda x: torch.cat([x[:, :, :6, ::2], F.max_pool2d(x[:, :, 6:], (1, 2))[:, :, :]], 2)
+        ),
+        (2, 12, 40),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NO_ONE_STRIDE)
+def test_where_no_one_stride_holds_there_is_none_and_the_field_says_so(name):
+    net, shape = NO_ONE_STRIDE[name]
+    field = rf.measured(net, shape)
+    strides = field.stride if isinstance(field.stride, tuple) else (field.stride,)
+    assert strides[-1] is None and field.mask.any()
+    assert "no one stride holds on axis" in field.note and field.note in str(field)
+    with pytest.raises(ValueError, match=r"needs a stride .*no one stride holds .* sees \d+ to \d"):
+        field.center((0,) * field.mask.dim())
+
+
+def test_the_mask_is_right_where_there_is_no_stride():
+    net, shape = NO_ONE_STRIDE["upsampled"]
+    for position in (19, 20, 21):
+        mask = rf.measured(net, shape, position).mask
+        taps = {2 * (y // 2) + d for y in range(position - 1, position + 2) for d in (-1, 0, 1)}
+        assert mask.nonzero().flatten().tolist() == sorted(taps)
+
+
+@pytest.mark.parametrize(
+    ("net", "shape", "field"),
+    [
+        (nn.ConvTranspose1d(2, 2, 3, 1, 1), (2, 15), (3, 1, 1)),
+        (nn.PixelUnshuffle(2), (2, 8, 8), (2, 2, 0)),
+        (nn.AdaptiveAvgPool2d(4), (2, 16, 16), (4, 4, 0)),
+        (nn.Conv1d(2, 2, 5, padding=2, padding_mode="reflect"), (2, 40), (5, 1, 2)),
+        (nn.Sequential(nn.Upsample(scale_factor=2), nn.AvgPool1d(2)), (2, 9), (1, 1, 0)),
+        (nn.Conv2d(2, 2, 3, padding=1), (2, 56, 56), (3, 1, 1)),
+    ],
+)
+def test_a_stride_that_holds_stays_without_a_note(net, shape, field):
+    found = rf.measured(net, shape)
+    assert found == rf.ReceptiveField(*field)
+    assert found.note == "" and str(found) == repr(found)
+
+
+# --- other people's modules -----------------------------------------------------------------------
+
+
+class Keeps(nn.Module):
+    """Keeps what it computes, as some blocks do for a look at it later."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.kept = nn.Conv1d(1, 1, 3), []
+
+    def forward(self, x):
+        self.last = self.layer(x)
+        self.kept = [self.last]
+        return self.last
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm")
+def test_modules_that_hold_computed_tensors_are_copied():
+    kept = Keeps()
+    kept(torch.ones(1, 1, 9))
+    old = [norm(nn.Conv1d(1, 1, 3)) for norm in (nn.utils.weight_norm, nn.utils.spectral_norm)]
+    new = nn.utils.parametrizations.weight_norm(nn.Conv1d(1, 1, 3))
+    for net in (kept, *old, new, nn.Sequential(*old)):
+        net(torch.ones(1, 1, 9))
+        state = {name: value.clone() for name, value in net.state_dict().items()}
+        assert rf.measured(net, (1, 1, 9)).stride == 1
+        assert rf.effective(net, (1, 1, 9), draws=2, redraw=False).sum() == pytest.approx(1)
+        assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
+
+
+class Named(nn.Conv1d):
+    pass
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        Named(2, 2, 3, padding=1),
+        nn.LazyConv1d(2, 3, padding=1),
+        nn.Sequential(nn.LazyConv1d(2, 3, padding=1), nn.LazyBatchNorm1d()),
+        nn.Sequential(nn.ConvTranspose1d(2, 2, 3, padding=1)),
+        nn.Sequential(nn.ReflectionPad1d(1), nn.LPPool1d(2, 3, stride=1)),
+        nn.BatchNorm1d(2),
+        nn.utils.parametrizations.weight_norm(nn.Conv1d(2, 2, 3, padding=1)),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Lazy modules")
+def test_a_one_dimensional_net_is_known_by_its_kind_of_layers(net):
+    assert rf.measured(net, (1, 2, 15)).mask.shape == (15,)
+    assert rf.measured(net, (2, 15)).mask.shape == (15,)
+
+
+def test_a_net_that_casts_its_input_is_measured_in_float32():
+    net = nn.Sequential(Lambda(lambda x: x.float()), nn.Conv2d(1, 1, 3))
+    assert rf.measured(net, (1, 9, 9)) == rf.ReceptiveField(3, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("net", "shape", "small"),
+    [
+        (nn.Conv2d(3, 1, 3), (3, 2, 2), "takes (1, 3, 4, 4)"),
+        (nn.Sequential(*[nn.MaxPool2d(2)] * 3), (1, 1, 4), "takes (1, 1, 8, 32)"),
+        (nn.Sequential(*[nn.MaxPool2d(2)] * 3), (1, 4, 4), "takes (1, 1, 8, 8)"),
+        (nn.Conv2d(3, 1, 3), (4, 9, 9), ""),
+        (nn.Sequential(nn.Flatten(), nn.Linear(16, 3)), (1, 9, 9), ""),
+        (Lambda(lambda x: x + torch.ones(7)), (1, 9, 9), ""),
+        (Lambda(lambda x: F.conv2d(x, torch.ones(1, 1, 3, 3).half())), (1, 9, 9), ""),
+    ],
+)
+def test_too_small_is_said_where_a_larger_input_goes_through(net, shape, small):
+    with pytest.raises(ValueError, match="cannot take an input of shape") as caught:
+        rf.measured(net, shape)
+    assert ("too small" in str(caught.value)) == bool(small)
+    assert small in str(caught.value)
+
+
+# --- fresh weights --------------------------------------------------------------------------------
+
+
+class Halved(nn.Module):
+    """A parametrization with no way back."""
+
+    def forward(self, weight):
+        return weight / 2
+
+
+PARAMETRIZED = {
+    "spectral": nn.utils.parametrizations.spectral_norm,
+    "weight": nn.utils.parametrizations.weight_norm,
+    "orthogonal": nn.utils.parametrizations.orthogonal,
+}
+
+
+@pytest.mark.parametrize("name", PARAMETRIZED)
+def test_parametrized_weights_are_drawn_anew(name):
+    layers = [PARAMETRIZED[name](nn.Conv2d(2, 2, 3, padding=1)) for _ in range(2)]
+    one, same = (rf.effective(net, (2, 5, 5), draws=1, seed=1) for net in layers)
+    other = rf.effective(layers[0], (2, 5, 5), draws=1, seed=2)
+    assert torch.allclose(one, same, rtol=1e-6)  # nothing is left of the layers' own weights
+    assert not torch.allclose(one, other, rtol=1e-2)
+
+
+def test_a_fresh_weight_is_normalized_as_its_parametrization_says():
+    net = nn.utils.parametrizations.spectral_norm(nn.Linear(6, 4)).eval()
+    before = net.parametrizations.weight.original.clone()
+    redraw(net)
+    assert not torch.equal(before, net.parametrizations.weight.original)
+    assert torch.linalg.matrix_norm(net.weight, 2).item() == pytest.approx(1, rel=1e-3)
+    assert not net.training
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm")
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (
+            lambda: nn.utils.weight_norm(nn.Conv2d(2, 2, 3)),
+            r"Conv2d anew: use .*zations.weight_norm inst",
+        ),
+        (
+            lambda: nn.Sequential(nn.utils.spectral_norm(nn.Conv2d(2, 2, 3))),
+            r"'0' \(Conv2d\) anew: use .*zations.spectral_norm instead, or redraw=False",
+        ),
+        (
+            lambda: Attention(0.5),
+            r"Attention anew: nothing resets 'gamma'; write a reset_parameters, or",
+        ),
+        (
+            lambda: parametrize.register_parametrization(nn.Conv2d(2, 2, 3), "weight", Halved()),
+            r"Conv2d anew: its parametrization takes no weight",
+        ),
+    ],
+)
+def test_weights_that_cannot_be_drawn_anew_are_named(make, said):
+    net = make()
+    with pytest.raises(ValueError, match=said):
+        rf.effective(net, (2, 5, 5), draws=1)
+    assert rf.effective(net, (2, 5, 5), draws=1, redraw=False).sum() == pytest.approx(1)
+
+
+def test_an_outer_reset_covers_what_its_parts_have_no_word_for():
+    net = nn.Sequential(nn.TransformerEncoderLayer(4, 2, 8, batch_first=True))
+    before = net[0].self_attn.in_proj_weight.clone()
+    redraw(net)
+    assert not torch.equal(before, net[0].self_attn.in_proj_weight)

@@ -118,8 +118,10 @@ def _runs(net: Net, shape: tuple[int, ...], dtype: torch.dtype) -> bool:
 def _copied(module: nn.Module) -> nn.Module:
     """A copy, also of a module that keeps a computed tensor, as the old weight_norm does."""
     held = tree_leaves([vars(part) for part in module.modules()])
+    lazy = [v for v in held if isinstance(v, nn.UninitializedBuffer)]  # has no copy of its own
+    memo = {id(v): nn.UninitializedBuffer(device=v.device, dtype=v.dtype) for v in lazy}
     computed = [v for v in held if isinstance(v, Tensor) and not v.is_leaf]
-    return copy.deepcopy(module, {id(v): v.detach().clone() for v in computed})
+    return copy.deepcopy(module, memo | {id(v): v.detach().clone() for v in computed})
 
 
 def _axes_of(layer: nn.Module) -> int:
