@@ -172,12 +172,12 @@ def _fails(probe: Probe, axis: int, stride: int, padding: int | None, used: Tens
         end = max((last - y * stride for y, _, last in boxes), default=0)
     if padding is not None:
         start = -padding
-    for index, (y, first, last) in enumerate(boxes):
+    for y, first, last in sorted(boxes, key=lambda box: abs(box[0] - probe.middle[axis])):
         wanted = y * stride + start, y * stride + end
         starts = first == wanted[0] or first > wanted[0] <= low
         ends = last == wanted[1] or last < wanted[1] >= high
         if not (stride > 0 and starts and ends):
-            near = boxes[max(index - 1, 0) : index + 2]
+            near = [box for box in boxes if abs(box[0] - y) <= 1]
             seen = ", ".join(f"{y} sees {first} to {last}" for y, first, last in near)
             return f"no one stride holds on axis {axis}: of its outputs, {seen}"
     return ""
