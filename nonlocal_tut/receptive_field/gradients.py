@@ -1,16 +1,15 @@
 """The receptive field without a formula: which input positions an output's gradient reaches."""
 
-import random
 from functools import cache
 
 import torch
 from torch import Tensor
 
 from nonlocal_tut.receptive_field.probe import Net, Position, Probe
+from nonlocal_tut.receptive_field.strides import box_of, fails, inwards, moves
 from nonlocal_tut.receptive_field.theory import ReceptiveField, of_axes
 
 QUIET_DRAWS = 16
-CHECKED = 24  # output positions along an axis at which a stride has to hold
 
 
 @torch.random.fork_rng(devices=[])
@@ -54,14 +53,14 @@ def measured(
     if not mask.any():
         return ReceptiveField(size=0, stride=None, padding=None, mask=mask)
     axes, notes = [], []
-    for axis, (first, last) in enumerate(_box(mask)):
+    for axis, (first, last) in enumerate(box_of(mask)):
         stride = padding = None
         for here in (probe.middle, position) if len(probe.outputs) == mask.dim() else ():
             if stride is None or padding is None:
-                there = tuple(map(_inwards, here, probe.middle))
-                boxes = [_box(seen(at))[axis] for at in (here, there, None)]
-                stride, padding = _moves(here[axis], there[axis], *boxes)
-        if stride is not None and (note := _fails(probe, axis, stride, padding, seen(None))):
+                there = tuple(map(inwards, here, probe.middle))
+                boxes = [box_of(seen(at))[axis] for at in (here, there, None)]
+                stride, padding = moves(here[axis], there[axis], *boxes)
+        if stride is not None and (note := fails(probe, axis, stride, padding, seen(None), _seen)):
             stride = padding = None
             notes.append(note)
         axes.append((last - first + 1, stride, padding))
@@ -82,8 +81,8 @@ def effective(
 
     module, input_shape: as in `measured`. draws: how many random inputs, each with a random mix of
     the output's channels and, if redraw, with fresh weights: every submodule's reset_parameters,
-    the inner ones first (a plain callable keeps its own). seed: of all of it; the global random
-    state and the module stay as they are.
+    the inner ones first, spectral and weight norm included (a plain callable keeps its own).
+    seed: of all of it; the global random state and the module stay as they are.
     -> (H, W) float64 map that sums to 1: the squared gradient, summed over draws and channels.
 
     Squares, because their mean can be known beforehand. With independent weights of mean 0 all
@@ -92,7 +91,8 @@ def effective(
     sqrt(n·(k² - 1) / 12), in a field of n·(k - 1) + 1 positions that the map must hold. Nets of
     few channels scatter around it; with 16, 32 draws come within some 3 percent.
 
-    Raises ValueError as `measured` does, for draws below 1, and if no draw had any gradient.
+    Raises ValueError as `measured` does, for draws below 1, for weights that cannot be drawn anew,
+    and if no draw had any gradient.
     See chapter 1, "How far can a convolution see?".
     """
     if draws < 1:
@@ -146,75 +146,3 @@ def _seen(probe: Probe, *positions: Position | None) -> Tensor:
         if new.any():
             seen, grown = seen | new, draws
     return seen if len(positions) > 1 else seen[0]
-
-
-def _fails(probe: Probe, axis: int, stride: int, padding: int | None, used: Tensor) -> str:
-    """Where a stride, or a padding, does not hold along an axis, in words; "" if it holds.
-
-    The widest field that the border does not clip says where all start and end, less y·stride;
-    if it clips them all, the earliest start and the latest end. No field may stick out, and one
-    that should start, or end, inside the used input has to do so there.
-    """
-    places = _line(probe.outputs[axis], probe.middle[axis])
-    luck = random.Random(axis)  # other rows than the middle one, too
-    at = [tuple(luck.randrange(n) for n in probe.outputs) for _ in places]
-    at = [(*p[:axis], y, *p[axis + 1 :]) for p, y in zip(at, places, strict=True)]
-    masks = _seen(probe, *at).view(len(at), *used.shape)
-    boxes = [(y, *_box(m)[axis]) for y, m in zip(places, masks, strict=True) if m.any()]
-    low, high = _box(used)[axis]
-    inner = [
-        (last - first, y, first, last) for y, first, last in boxes if low < first <= last < high
-    ]
-    _, y, start, end = max(inner, default=(0, 0, 0, 0))
-    start, end = start - y * stride, end - y * stride
-    if not inner:
-        start = min((first - y * stride for y, first, _ in boxes), default=0)
-        end = max((last - y * stride for y, _, last in boxes), default=0)
-    if padding is not None:
-        start = -padding
-    for y, first, last in sorted(boxes, key=lambda box: abs(box[0] - probe.middle[axis])):
-        wanted = y * stride + start, y * stride + end
-        starts = first == wanted[0] or first > wanted[0] <= low
-        ends = last == wanted[1] or last < wanted[1] >= high
-        if not (stride > 0 and starts and ends):
-            near = [box for box in boxes if abs(box[0] - y) <= 1]
-            seen = ", ".join(f"{y} sees {first} to {last}" for y, first, last in near)
-            return f"no one stride holds on axis {axis}: of its outputs, {seen}"
-    return ""
-
-
-def _line(side: int, middle: int) -> list[int]:
-    """All positions of a side, or of a long one a run in the middle and some on the way there."""
-    if side <= CHECKED:
-        return [*range(side)]
-    half = CHECKED // 2
-    run = range(middle - half // 2, middle + half // 2)
-    return sorted({*run, *(round(i * (side - 1) / (half - 1)) for i in range(half))})
-
-
-def _box(seen: Tensor) -> list[tuple[int, int]]:
-    """The first and the last position seen, one pair an axis; those of the map if there is none."""
-    places = seen.nonzero() if seen.any() else torch.ones_like(seen).nonzero()  # (positions, axes)
-    return list(zip(places.amin(0).tolist(), places.amax(0).tolist(), strict=True))
-
-
-def _inwards(p: int, middle: int) -> int:
-    """The neighbor of p towards the middle (of the middle: the one before it, if there is one)."""
-    return p + 1 if p < middle else max(p - 1, 0)
-
-
-def _moves(here: int, there: int, box, other, used) -> tuple[int | None, int | None]:
-    """(stride, padding) along one axis, from the fields of two neighbors.
-
-    used: the first and last input position that any output sees. An edge that lies on it may be
-    clipped; one inside it is the field's own.
-    """
-    inside_first = box[0] > used[0] and other[0] > used[0]
-    inside_last = box[1] < used[1] and other[1] < used[1]
-    if here == there or not (inside_first or inside_last):
-        return None, None
-    edge = 0 if inside_first else 1
-    stride = (box[edge] - other[edge]) // (here - there)
-    place, first = max((here, box[0]), (there, other[0]))  # of the two, the less clipped start
-    padding = place * stride - first if first > used[0] else None
-    return stride, padding
