@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from nonlocal_tut import receptive_field as rf
+from nonlocal_tut.receptive_field.probe import Probe
 from nonlocal_tut.receptive_field.redraw import redraw
 
 
@@ -902,8 +903,20 @@ def test_where_no_one_stride_holds_there_is_none_and_the_field_says_so(name):
     strides = field.stride if isinstance(field.stride, tuple) else (field.stride,)
     assert strides[-1] is None and field.mask.any()
     assert "no one stride holds on axis" in field.note and field.note in str(field)
-    with pytest.raises(ValueError, match=r"needs a stride .*no one stride holds .* sees \d+ to \d"):
-        field.center((0,) * field.mask.dim())
+    places = field.mask.nonzero()  # (positions, axes)
+    middle = (places.amin(0) + places.amax(0)) / 2
+    assert field.center(Probe(net, shape).middle) == tuple(middle.tolist())
+
+
+def test_a_center_is_measured_where_there_is_no_stride():
+    """A stride of 2, and each output twice: outputs 2i and 2i + 1 see almost the same."""
+    net = nn.Sequential(
+        nn.Conv1d(1, 4, 3, 2, 1), nn.Upsample(scale_factor=2), nn.Conv1d(4, 1, 3, padding=1)
+    )
+    field = rf.measured(net, (1, 1, 65))
+    assert (field.center(20), field.center(21)) == (19, 21)
+    with pytest.raises(ValueError, match="position"):
+        field.center(99)
 
 
 def test_the_mask_is_right_where_there_is_no_stride():

@@ -1,6 +1,6 @@
 """The receptive field without a formula: which input positions an output's gradient reaches."""
 
-from functools import cache
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -64,7 +64,15 @@ def measured(
             stride = padding = None
             notes.append(note)
         axes.append((last - first + 1, stride, padding))
-    return of_axes(axes, mask, "; ".join(dict.fromkeys(notes)))
+    note = "; ".join(dict.fromkeys(notes))
+    return of_axes(axes, mask=mask, note=note, seen_from=partial(_alone, probe))
+
+
+@torch.random.fork_rng(devices=[])
+@torch.enable_grad()
+def _alone(probe: Probe, position: Position) -> Tensor:
+    """The mask of one position, of a field that has been measured before."""
+    return _seen(probe, probe.checked(position))
 
 
 @torch.random.fork_rng(devices=[])

@@ -4,8 +4,10 @@ After Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neura
 (Distill, 2019, doi 10.23915/distill.00021), walked from the input to the output instead of back.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Integral
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -36,6 +38,9 @@ class ReceptiveField:
     padding: Numbers | None
     mask: Tensor | None = field(default=None, compare=False, repr=False)
     note: str = field(default="", compare=False, repr=False)
+    seen_from: Callable[[tuple[int, ...]], Tensor] | None = field(
+        default=None, compare=False, repr=False
+    )
 
     def __str__(self) -> str:
         return f"{self!r}: {self.note}" if self.note else repr(self)
@@ -44,12 +49,17 @@ class ReceptiveField:
         """The middle of an output position's field: -padding + position·stride + (size - 1) / 2.
 
         position: an int, or one int an axis -> input positions, one an axis (a float if the field
-        and the position are both one int). It is meant for a size that no border clips.
+        and the position are both one int). It is meant for a size that no border clips. Where
+        `note` says that no one stride holds, that position's own field is measured.
 
         Raises ValueError if position has another number of axes than the field, or if stride or
-        padding could not be measured, or do not hold for all positions. See chapter 1, "How far can
-        a convolution see?".
+        padding could not be measured. See chapter 1, "How far can a convolution see?".
         """
+        if self.note and self.seen_from is not None:
+            at = _tuple(position)
+            places = self.seen_from(at).nonzero()  # (positions, axes)
+            middle = tuple(((places.amin(0) + places.amax(0)) / 2).tolist())
+            return middle if len(middle) > 1 or isinstance(position, (tuple, list)) else middle[0]
         columns = [_tuple(v) for v in (position, self.size, self.stride, self.padding)]
         if len({len(column) for column in columns} - {1}) > 1:
             raise ValueError(f"position {position} has another number of axes than {self}")
@@ -59,10 +69,10 @@ class ReceptiveField:
         return centers if len(centers) > 1 or isinstance(position, (tuple, list)) else centers[0]
 
 
-def of_axes(axes: list[tuple], mask: Tensor | None = None, note: str = "") -> ReceptiveField:
+def of_axes(axes: list[tuple], **more: Any) -> ReceptiveField:
     """(size, stride, padding) of each axis -> a ReceptiveField with ints where the axes agree."""
     columns = zip(*axes, strict=True)
-    return ReceptiveField(*(c[0] if len(set(c)) == 1 else c for c in columns), mask=mask, note=note)
+    return ReceptiveField(*(c[0] if len(set(c)) == 1 else c for c in columns), **more)
 
 
 def theoretical(layers_or_module: list[tuple] | nn.Module) -> ReceptiveField:
