@@ -5,8 +5,6 @@ import random
 import pytest
 import torch
 from memory_cases import MAKERS, QUANTITIES, Case, cases, differences
-from torch import nn
-from torch.nn import functional as F
 
 from nonlocal_tut import memory, pairwise
 from nonlocal_tut.memory.hidden import ROWS
@@ -98,50 +96,3 @@ def test_without_the_hidden_copies_the_comparison_fails_by_one_map(runs, monkeyp
     assert abs(measured.peak_bytes - MAP.predict().peak_bytes - one_map) <= EXACT
     with pytest.raises(AssertionError, match=r"runs are not exact; the worst: .* off"):
         assert_to_the_byte(runs)
-
-
-class Does(nn.Module):
-    """A 1×1 convolution, and what is given of its output, or of its input."""
-
-    def __init__(self, forward, dims=2):
-        super().__init__()
-        self.conv = (nn.Conv2d if dims == 2 else nn.Conv3d)(8, 8, 1)
-        self.does = forward
-
-    def forward(self, x):
-        return self.does(self.conv, x)
-
-
-NOTICED_BY = {  # for each row of the table, a run whose peak holds its copy
-    "_softmax": (lambda: Does(lambda conv, x: x.flatten(2).mT.softmax(-1)), (2, 8, 9, 7)),
-    "_softmax_backward_data": (MAP.make, MAP.shape),
-    "convolution": (lambda: Does(lambda conv, x: conv(x.mT)), (2, 8, 9, 7)),
-    "convolution_backward": (lambda: Does(lambda conv, x: conv(x).mT.contiguous()), (2, 8, 9, 7)),
-    "native_batch_norm_backward": (lambda: nn.BatchNorm2d(8), (2, 8, 9, 7)),
-    "max_pool2d_with_indices_backward": (
-        lambda: Does(lambda conv, x: F.max_pool2d(x, 1).mT.contiguous()),
-        (2, 8, 9, 7),
-    ),
-    "max_pool3d_with_indices_backward": (
-        lambda: Does(lambda conv, x: F.max_pool3d(x, 1).mT.contiguous(), dims=3),
-        (2, 8, 4, 9, 7),
-    ),
-}
-
-
-def test_each_row_has_a_run_that_notices_it():
-    assert set(NOTICED_BY) == set(ROWS["cpu"]) and set(ROWS["cuda"]) <= set(ROWS["cpu"])
-
-
-@pytest.mark.parametrize("row", NOTICED_BY)
-def test_a_row_that_is_taken_out_is_noticed(row, monkeypatch):
-    make, shape = NOTICED_BY[row]
-    measured = memory.measure(make, shape, device="cpu")
-
-    def off():
-        predicted = memory.predict(make, shape)
-        return max(abs(getattr(predicted, q) - getattr(measured, q)) for q in QUANTITIES)
-
-    assert off() <= EXACT
-    monkeypatch.delitem(ROWS["cpu"], row)
-    assert off() > EXACT

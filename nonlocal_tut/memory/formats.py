@@ -19,18 +19,37 @@ def memory_format(t: Tensor) -> torch.memory_format:
     return torch.contiguous_format if ordinary or not t.is_contiguous(memory_format=last) else last
 
 
+def wanted_format(x: Tensor, device: str) -> torch.memory_format:
+    """In which a convolution of x works. The CPU's 3-D convolutions know the ordinary one alone."""
+    return torch.contiguous_format if device == "cpu" and x.dim() == 5 else memory_format(x)
+
+
 def as_made(name: str, args: tuple, out: Any, device: str) -> Any:
     """An operation's outputs as the kernels of `device` lay them out.
 
-    - A convolution and a batch norm keep their input's memory format, and so do their gradients.
+    - A convolution, a batch norm and a resizing keep their input's memory format, and so do the
+      gradients of the first two. (For one image torch's own answer depends on how it came about.)
     - The CPU's batch norm keeps its statistics in the dtype of its input, not in float32.
     """
+    if name == "convolution" and device == "cpu" and args[6] and out.dim() == 5:
+        return _in_storage_of(args[0], out)
     if name == "convolution":
-        return out.contiguous(memory_format=memory_format(args[0]))
-    if name in ("convolution_backward", "native_batch_norm_backward") and out[0] is not None:
+        return out.contiguous(memory_format=wanted_format(args[0], device))
+    if name == "convolution_backward" and out[0] is not None:
+        return (out[0].contiguous(memory_format=wanted_format(args[1], device)), *out[1:])
+    if name == "native_batch_norm_backward" and out[0] is not None:
         return (out[0].contiguous(memory_format=memory_format(args[1])), *out[1:])
+    if name.startswith(("upsample", "_upsample")) and not name.endswith("backward"):
+        return out.contiguous(memory_format=memory_format(args[0]))
     if name == "native_batch_norm":
         low = device == "cpu" and args[0].dtype in LOW
         statistics = (s.to(args[0].dtype) for s in out[1:]) if low else out[1:]
         return (out[0].contiguous(memory_format=memory_format(args[0])), *statistics)
     return out
+
+
+def _in_storage_of(x: Tensor, out: Tensor) -> Tensor:
+    """The CPU's transposed 3-D convolution makes its output like x, and enlarges it at need."""
+    if x.numel() <= out.numel():
+        return out.contiguous()
+    return out.new_empty(x.numel())[: out.numel()].view(out.shape)

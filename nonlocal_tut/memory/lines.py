@@ -14,6 +14,7 @@ import torch
 
 TORCH = os.path.dirname(torch.__file__) + os.sep
 HERE = os.path.dirname(__file__) + os.sep
+RUNS = (HERE + "predict.py", HERE + "run.py")  # beyond these, the line is that of the report's user
 BLOCKS = HERE + "variants.py"  # blocks to be looked at, as a reader's are
 ENGINE = "_engine_run_backward"  # the last Python frame before autograd's own loop
 
@@ -41,6 +42,8 @@ class Lines:
             code = frame.f_code
             if code.co_name == ENGINE and code.co_filename.startswith(TORCH):
                 return self.of_node.get(_node_number(), NOWHERE), True
+            if code.co_filename in RUNS:
+                return NOWHERE, False
             if code.co_filename == BLOCKS or not code.co_filename.startswith((TORCH, HERE)):
                 text = linecache.getline(code.co_filename, frame.f_lineno)
                 line = Line(text.split("  #")[0].strip(), f"{code.co_name}, line {frame.f_lineno}")

@@ -2,7 +2,6 @@
 
 import copy
 import math
-from collections.abc import Sequence
 
 import torch
 
@@ -10,18 +9,28 @@ from nonlocal_tut.memory.on_cpu import run_on_cpu
 from nonlocal_tut.memory.on_cuda import run_on_cuda
 from nonlocal_tut.memory.predict import predict
 from nonlocal_tut.memory.report import Report, amount
-from nonlocal_tut.memory.run import MakeModule, built, checked, place
+from nonlocal_tut.memory.run import (
+    InputShape,
+    MakeModule,
+    MakeOptimizer,
+    built,
+    checked,
+    inputs_for,
+    optimizer_for,
+    place,
+)
 
 
 def measure(
     make_module: MakeModule,
-    input_shape: Sequence[int],
+    input_shape: InputShape,
     dtype: torch.dtype = torch.float32,
     *,
     training: bool = True,
     device: str | None = None,
+    optimizer: MakeOptimizer | None = None,
 ) -> Report:
-    """The same report as `predict` gives, from a run on random numbers.
+    """The same report as `predict` gives, from a run on random numbers or the inputs that are made.
 
     device: "cpu" or "cuda"; None is a GPU if there is one. On a GPU: warmed up with one run, then
     the allocator's statistics; what libraries took for themselves is subtracted and reported as
@@ -37,21 +46,23 @@ def measure(
     checked(make_module, input_shape, dtype, device)
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device='cuda' needs a GPU that torch can use, and there is none here")
-    _refuse_what_does_not_fit(make_module, input_shape, dtype, training, device)
+    _refuse_what_does_not_fit(make_module, input_shape, dtype, training, device, optimizer)
     here = place(device)
     module = copy.deepcopy(built(make_module, here)).to(here, dtype).train(training)
-    x = torch.randn(input_shape, dtype=dtype, device=here, requires_grad=training)
+    inputs = inputs_for(input_shape, dtype, here, training)
     run = run_on_cuda if device == "cuda" else run_on_cpu
-    return run(module, x, training)
+    return run(module, inputs, training, optimizer_for(module, optimizer, training))
 
 
-def _refuse_what_does_not_fit(make_module, input_shape, dtype, training, device) -> None:
+def _refuse_what_does_not_fit(make_module, input_shape, dtype, training, device, optimizer) -> None:
     free = free_bytes(device)
     try:
-        needed = predict(make_module, input_shape, dtype, training=training, device=device)
+        needed = predict(
+            make_module, input_shape, dtype, training=training, device=device, optimizer=optimizer
+        )
     except ValueError:  # it may run with numbers, which is what measuring is for
         return
-    given = math.prod(input_shape) * dtype.itemsize
+    given = 0 if callable(input_shape) else math.prod(input_shape) * dtype.itemsize
     if free is not None and given + needed.peak_bytes > free:
         raise MemoryError(
             f"this run would need {amount(needed.peak_bytes)} beside its parameters and its input "

@@ -37,7 +37,7 @@ class Allocation:
 
 @dataclass(frozen=True)
 class Report:
-    """The bytes of one forward pass, and one backward pass where the run is training.
+    """The bytes of one forward pass, a backward pass where the run is training, and maybe a step.
 
     All of them count what is added to what was there before: parameters, buffers, the input and,
     in training, the gradient that comes in from above. The output counts.
@@ -48,6 +48,8 @@ class Report:
     - `saved_bytes`: what is alive between the passes, the output aside: autograd keeps it.
     - `at_peak`: the allocations alive at the peak, the largest first; `saved`: those that
       autograd keeps; `timeline`: all, in order of birth. Empty where the device does not tell.
+    - `step_peak_bytes`, `state_bytes`: the most during an optimizer's step, and what it keeps from
+      one step to the next; 0 where no step was asked for.
     - `workspace_bytes`: on CUDA, what libraries took for themselves; in no other figure.
     - `not_modeled`: what the figures leave out, in words.
     - `readings`: on CUDA, what the allocator said, from which the figures come (`on_cuda`).
@@ -65,17 +67,21 @@ class Report:
     at_peak: tuple[Allocation, ...] = ()
     saved: tuple[Allocation, ...] = ()
     timeline: tuple[Allocation, ...] = field(default=(), repr=False)
+    step_peak_bytes: int = 0
+    state_bytes: int = 0
     workspace_bytes: int = 0
     not_modeled: tuple[str, ...] = ()
     readings: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
-        turn = "backward" if self.backward_peak_bytes == self.peak_bytes else "forward"
-        rows = [
-            f"{self.kind} for {self.device}: peak {amount(self.peak_bytes)}, in the {turn} pass"
-        ]
+        turn = "backward pass" if self.backward_peak_bytes == self.peak_bytes else "forward pass"
+        if self.step_peak_bytes == self.peak_bytes:
+            turn = "optimizer's step"
+        rows = [f"{self.kind} for {self.device}: peak {amount(self.peak_bytes)}, in the {turn}"]
         if self.saved_bytes:
             rows.append(f"kept for the backward pass: {amount(self.saved_bytes)}")
+        if self.state_bytes:
+            rows.append(f"kept by the optimizer: {amount(self.state_bytes)}")
         if self.workspace_bytes:
             rows.append(f"beside it, libraries' workspace: {amount(self.workspace_bytes)}")
         rows += table(self.at_peak)
@@ -119,18 +125,23 @@ def summed(
     allocations: Sequence[Allocation],
     *,
     forward_ends: int,
+    backward_ends: int | None = None,
     outputs: Container[int] = (),
     sizes: Sequence[int] | None = None,
+    state: int = 0,
     not_modeled: Sequence[str] = (),
 ) -> Report:
     """The report of a run that is known allocation by allocation.
 
-    forward_ends: the last step of the forward pass; outputs: the indices of the allocations that
-    the module returned; sizes: what each counts for, where that is not the bytes requested.
+    forward_ends, backward_ends: the last steps of the passes; outputs: the indices of the
+    allocations that the module returned; sizes: what each counts for, where that is not the bytes
+    requested; state: what an optimizer keeps.
     """
     requested = [a.bytes for a in allocations]
     curve = running(allocations, sizes or requested)
-    before, after = curve[: forward_ends + 1], curve[forward_ends + 1 :]
+    backward_ends = len(curve) if backward_ends is None else backward_ends
+    before, after = curve[: forward_ends + 1], curve[forward_ends + 1 : backward_ends + 1]
+    stepping = curve[backward_ends + 1 :]
     top = max(range(len(curve)), key=curve.__getitem__, default=-1)
     saved = [a for i, a in enumerate(allocations) if a.alive(forward_ends) and i not in outputs]
     return Report(
@@ -144,6 +155,8 @@ def summed(
         at_peak=_largest_first(a for a in allocations if a.alive(top)),
         saved=_largest_first(saved),
         timeline=tuple(allocations),
+        step_peak_bytes=max(stepping, default=0),
+        state_bytes=state,
         not_modeled=tuple(not_modeled),
     )
 

@@ -1,31 +1,84 @@
-"""Lets a block on the meta device take the way that it would take on a CPU or a GPU."""
+"""Lets a module on the meta device take the way that it would take on a CPU or a GPU.
+
+On the meta device torch answers some questions otherwise than on a real one: it fuses no attention,
+keeps dropout's mask as a CPU does, and never takes the short cuts of other devices. Where we know
+the real way, it is taken here; where we do not, `not_modeled` says so.
+"""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map_only
 
 from nonlocal_tut.pairwise.backends import fused_backend, predicted_gpu
 
+META = torch.device("meta")
+ATTENTION, DROPOUT = F.scaled_dot_product_attention, F.dropout
+OTHERWISE = {  # torch's name -> what the prediction then leaves out or counts too much
+    "lstm": "torch's own way through an LSTM",
+    "gru": "torch's own way through a GRU",
+    "rnn_tanh": "torch's own way through an RNN",
+    "rnn_relu": "torch's own way through an RNN",
+    "mish": "one kernel for mish's gradient, which is counted step by step",
+}
+SHORT_CUTS = {  # taken without autograd alone
+    "max_pool1d": "max_pool1d's way without indices",
+    "multi_head_attention_forward": "the fast path of nn.MultiheadAttention in eval mode",
+}
+
 
 class RunsAs(TorchFunctionMode):
-    """While entered, meta tensors say that they are on `device`, and SDPA takes its kernel.
+    """While entered, meta tensors say that they are on `device`, and attention takes its kernel.
 
-    device: "cpu" or "cuda". On the meta device `scaled_dot_product_attention` would build the map,
-    since no kernel is fused there.
+    device: "cpu" or "cuda". `not_modeled` collects what goes another way than it would there.
+    torch's own functions call each other past a mode, so two of them are also replaced in
+    `torch.nn.functional` meanwhile.
     """
 
     def __init__(self, device: str) -> None:
         super().__init__()
         self.device = device
+        self.not_modeled: list[str] = []
+
+    def __enter__(self):
+        F.scaled_dot_product_attention, F.dropout = self._attention, self._dropout
+        return super().__enter__()
+
+    def __exit__(self, *raised):
+        F.scaled_dot_product_attention, F.dropout = ATTENTION, DROPOUT
+        return super().__exit__(*raised)
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        if getattr(func, "__self__", None) is torch.Tensor.is_cuda:
+        args, kwargs = tree_map_only(torch.device, self._meta, (args, kwargs or {}))
+        getter = getattr(func, "__self__", None)
+        if getter is torch.Tensor.is_cuda:
             return self.device == "cuda"
-        if func is F.scaled_dot_product_attention:
-            return self._attention(*args, **kwargs)
+        if getter is torch.Tensor.device:
+            return torch.device(self.device)
+        if func in (ATTENTION, DROPOUT):
+            return (self._attention if func is ATTENTION else self._dropout)(*args, **kwargs)
+        self._note(getattr(func, "__name__", ""))
         return func(*args, **kwargs)
+
+    def _meta(self, device: torch.device) -> torch.device:
+        """The device that tensors say they are on is meant to be the one where they are."""
+        return META if device.type == self.device else device
+
+    def _note(self, name: str) -> None:
+        told = OTHERWISE.get(name)
+        if told is None and not torch.is_grad_enabled():
+            told = SHORT_CUTS.get(name)
+        if told is None and torch.is_autocast_enabled(self.device):
+            told = "autocast, which the meta device does not see"
+        if told is not None and told not in self.not_modeled:
+            self.not_modeled.append(told)
+
+    def _dropout(self, input: Tensor, p=0.5, training=True, inplace=False) -> Tensor:
+        """CUDA keeps a mask of one byte for each number."""
+        if self.device == "cuda" and training and not inplace and 0 < p < 1:
+            return torch.native_dropout(input, p, True)[0]
+        return DROPOUT(input, p, training, inplace)
 
     def _attention(
         self,
@@ -36,29 +89,49 @@ class RunsAs(TorchFunctionMode):
         dropout_p: float = 0.0,
         is_causal: bool = False,
         scale: float | None = None,
-        **more,
+        enable_gqa: bool = False,
     ) -> Tensor:
-        """The fused kernel that takes these operands, else the map."""
+        """The fused kernel that takes these operands, else the attention matrix."""
         qkv = query, key, value
+        choice = self._kernel(qkv, attn_mask, dropout_p, enable_gqa)
+        if choice == "math":
+            more = {"enable_gqa": True} if enable_gqa else {}  # torch 2.6 does not know the name
+            return ATTENTION(*qkv, attn_mask, dropout_p, is_causal, scale=scale, **more)
         training = torch.is_grad_enabled() and any(t.requires_grad for t in qkv)
-        capability = predicted_gpu().capability if self.device == "cuda" else None
+        aten, options, mask = torch.ops.aten, {"scale": scale}, attn_mask
+        if mask is not None and mask.dtype == torch.bool:
+            mask = torch.empty_like(mask, dtype=query.dtype)  # 0 and -inf, beside the booleans
+        if self.device == "cpu":
+            kernel = aten._scaled_dot_product_flash_attention_for_cpu
+            return kernel(*qkv, dropout_p, is_causal, attn_mask=mask, **options)[0]
+        if choice == "flash":
+            kernel = aten._scaled_dot_product_flash_attention
+            return kernel(*qkv, dropout_p, is_causal, **options)[0]
+        if mask is not None:
+            mask = mask.expand(*query.shape[:3], key.shape[2])
+        kernel = getattr(aten, f"_scaled_dot_product_{choice}_attention")  # cudnn or efficient
+        return kernel(*qkv, mask, training, dropout_p, is_causal, **options)[0]
+
+    def _kernel(self, qkv: tuple, mask: Tensor | None, dropout: float, grouped: bool) -> str:
+        """Which kernel of the device takes these operands: "math" is the attention matrix."""
+        query, key, value = qkv
+        if any(t.dim() != 4 for t in qkv) or (dropout and self.device == "cpu"):
+            return "math"
+        if mask is not None and (mask.requires_grad or mask.dim() not in (2, 4)):
+            return "math"
         choice = fused_backend(
             query.shape[-1],
             value.shape[-1],
             query.dtype,
-            capability,
+            predicted_gpu().capability if self.device == "cuda" else None,
             last_strides=tuple(t.stride(-1) for t in qkv),
-            training=training,
+            training=torch.is_grad_enabled() and any(t.requires_grad for t in qkv),
             keys=key.shape[-2],
         )
-        if choice.backend == "math" or attn_mask is not None or dropout_p or more:
-            options = attn_mask, dropout_p, is_causal
-            return F.scaled_dot_product_attention(*qkv, *options, scale=scale, **more)
-        aten, options = torch.ops.aten, {"is_causal": is_causal, "scale": scale}
-        if capability is None:
-            return aten._scaled_dot_product_flash_attention_for_cpu(*qkv, **options)[0]
-        if choice.backend == "flash":
-            return aten._scaled_dot_product_flash_attention(*qkv, **options)[0]
-        if choice.backend == "cudnn":
-            return aten._scaled_dot_product_cudnn_attention(*qkv, None, training, **options)[0]
-        return aten._scaled_dot_product_efficient_attention(*qkv, None, training, **options)[0]
+        if self.device == "cpu":
+            return choice.backend
+        # On a GPU flash takes no mask, and the memory-efficient kernel no groups.
+        refused = {"flash": mask is not None, "efficient": grouped}
+        if not refused.get(choice.backend):
+            return choice.backend
+        return next((k for k in refused if not refused[k] and k not in choice.reasons), "math")
