@@ -1,5 +1,6 @@
 """The four pairwise forms against loops over queries and keys, each computed three ways."""
 
+import functools
 import os
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
@@ -7,10 +8,12 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 import oracle
 import pytest
 import torch
+import torch.autograd.forward_ad as fw
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from nonlocal_tut.pairwise import ATTENTION, PAIRWISE, affinity, attend, split_concatenation
+from nonlocal_tut.pairwise.fused import fused_softmax
 
 WIDTHS = [(3, 4), (5, 2), (1, 1), (8, 8)]  # (d, dv): the fused kernel wants padding, or not
 
@@ -120,22 +123,158 @@ def test_gradcheck(pairwise, attention):
     )
 
 
-@pytest.mark.parametrize("attention", ["matmul", "chunked"])
+@pytest.mark.parametrize("attention", ATTENTION)
 @pytest.mark.parametrize("pairwise", PAIRWISE)
-def test_a_gradient_of_a_gradient(pairwise, attention):
-    tensors = inputs(n=3, m=4, d=2, dv=2, batch=1)
+@pytest.mark.parametrize("batch, d, dv", [(1, 2, 2), (2, 2, 3), (2, 3, 2), (1, 1, 1)])
+def test_a_gradient_of_a_gradient(pairwise, attention, batch, d, dv):
+    *tensors, w_f = inputs(n=4, m=3, d=d, dv=dv, batch=batch)
+    given = [*tensors, w_f] if pairwise == "concatenation" else tensors
     assert torch.autograd.gradgradcheck(
-        lambda *t: attend(*t, pairwise=pairwise, attention=attention), tensors
+        lambda *t: attend(*t, pairwise=pairwise, attention=attention), given
     )
+
+
+@pytest.mark.parametrize("d, dv", [(8, 24), (24, 8), (8, 8)])
+def test_second_derivatives_over_many_blocks_equal_the_map_s(d, dv, monkeypatch):
+    """3 blocks of queries and 3 of keys; as a gradient penalty takes them, with the first too."""
+    monkeypatch.setattr("nonlocal_tut.pairwise.operation.CHUNK", 2 * 430 * 100)
+    *tensors, _ = inputs(n=450, m=430, d=d, dv=dv)
+    start = torch.randn(2, 450, dv, generator=torch.Generator().manual_seed(3)).double()
+
+    def penalty(attention):
+        dy = start.clone().requires_grad_()
+        y = attend(*tensors, attention=attention)
+        first = torch.autograd.grad(y, tensors, dy, create_graph=True)
+        loss = y.square().sum() + sum((t.sin() * t.detach().flip(0)).sum() for t in first)
+        return torch.autograd.grad(loss, (*tensors, dy))
+
+    expected = penalty("matmul")
+    for attention in ("fused", "chunked"):
+        for actual, wanted in zip(penalty(attention), expected, strict=True):
+            assert oracle.distance(actual, wanted) < 1e-12
+
+
+@pytest.mark.parametrize("d, dv", [(2, 16), (16, 16)])
+def test_a_second_derivative_builds_no_map(d, dv):
+    n = 2048
+    *tensors, _ = inputs(n=n, m=n, d=d, dv=dv, batch=1, dtype=torch.float32)
+
+    def penalty():
+        first = torch.autograd.grad(attend(*tensors).sum(), tensors, create_graph=True)
+        torch.autograd.grad(sum(t.square().sum() for t in first), tensors)
+
+    assert largest_tensor(penalty) <= n * 64
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_second_derivatives_in_half_precision_are_summed_in_float32(dtype):
+    tensors = [t.detach().to(dtype).requires_grad_() for t in inputs(n=20, m=30, d=3, dv=8)[:3]]
+    wide = [t.detach().double().requires_grad_() for t in tensors]
+
+    def penalty(tensors, attention):
+        y = attend(*tensors, attention=attention)
+        first = torch.autograd.grad(y, tensors, torch.ones_like(y), create_graph=True)
+        return torch.autograd.grad(first[0].square().sum(), tensors)
+
+    pairs = zip(penalty(tensors, "fused"), penalty(wide, "matmul"), strict=True)
+    for actual, wanted in pairs:
+        assert actual.dtype == dtype and oracle.distance(actual.double(), wanted) < 2**-4
 
 
 @pytest.mark.parametrize("d, dv", WIDTHS)
 @pytest.mark.parametrize("which", range(3), ids=["theta", "phi", "g"])
-def test_the_fused_softmax_says_that_it_has_no_second_derivative_and_what_has(which, d, dv):
-    tensors = inputs(d=d, dv=dv)
-    first = torch.autograd.grad(attend(*tensors).sum(), tensors[:3], create_graph=True)
-    with pytest.raises(RuntimeError, match='use attention="matmul" '):
+def test_the_fused_softmax_says_that_it_has_no_third_derivative_and_what_has(which, d, dv):
+    *tensors, _ = inputs(d=d, dv=dv)
+    y = attend(*tensors).sin().sum()
+    for _ in range(2):
+        first = torch.autograd.grad(y, tensors, create_graph=True)
+        y = sum(t.sin().sum() for t in first)
+    with pytest.raises(RuntimeError, match='two derivatives; for a third use attention="matmul"'):
+        torch.autograd.grad(first[which].sum(), tensors, allow_unused=True)
+
+
+@pytest.mark.parametrize("which", range(3), ids=["theta", "phi", "g"])
+def test_on_a_gpu_it_says_that_it_has_no_second_derivative(which):
+    *tensors, _ = inputs(d=8, dv=8)
+    y = fused_softmax(*tensors, cuda=True)  # the way there, with the kernel of this device
+    first = torch.autograd.grad(y.sum(), tensors, create_graph=True)
+    with pytest.raises(RuntimeError, match=r'second derivative on a GPU; .* attention="matmul"'):
         first[which].square().sum().backward()
+
+
+@pytest.mark.parametrize("attention", ["fused", "chunked"])
+@pytest.mark.parametrize("d, dv", [(3, 8), (8, 8), (8, 3)])
+def test_forward_mode_is_refused_with_the_way_round(attention, d, dv):
+    *tensors, _ = (t.detach() for t in inputs(d=d, dv=dv))
+    run = functools.partial(attend, attention=attention)
+    with pytest.raises(RuntimeError, match=r'forward-mode .* reverse mode .*="matmul"'):
+        torch.func.jvp(run, tuple(tensors), tuple(tensors))
+    with fw.dual_level(), torch.no_grad(), pytest.raises(RuntimeError, match="forward-mode"):
+        run(fw.make_dual(tensors[0], tensors[0]), *tensors[1:])
+    assert torch.func.jvp(
+        functools.partial(attend, attention="matmul"), tuple(tensors), tuple(tensors)
+    )[1].shape == (2, 5, dv)
+
+
+def jacobian(f, x):
+    return torch.func.jacrev(f)(x)
+
+
+def vectorized(f, x):
+    return torch.autograd.functional.jacobian(f, x, vectorize=True)
+
+
+def gradient_of_gradient(f, x):
+    first = torch.func.grad(lambda x: f(x).sin().sum())
+    return torch.func.grad(lambda x: first(x).square().sum())(x)
+
+
+def second_vectorized(f, x):
+    return torch.autograd.functional.hessian(lambda x: f(x).sin().sum(), x, vectorize=True)
+
+
+def hessian(f, x):
+    return torch.func.jacrev(torch.func.jacrev(lambda x: f(x).sin().sum()))(x)
+
+
+def each_sample(f, x):
+    return torch.func.vmap(torch.func.grad(lambda x: f(x[None]).sin().sum()))(x)
+
+
+def mapped_without_gradient(f, x):
+    return torch.func.vmap(lambda x: f(x[None]), in_dims=1)(x.transpose(0, 1))
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+@pytest.mark.parametrize("attention", ["fused", "chunked"])
+@pytest.mark.parametrize("pairwise", PAIRWISE)
+@pytest.mark.parametrize("d, dv", [(2, 4), (4, 2), (3, 3)])
+@pytest.mark.parametrize("operand", range(3), ids=["theta", "phi", "g"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        jacobian,
+        vectorized,
+        gradient_of_gradient,
+        second_vectorized,
+        hessian,
+        each_sample,
+        mapped_without_gradient,
+    ],
+)
+def test_ways_to_differentiate_equal_the_map_s(way, operand, pairwise, attention, d, dv):
+    """Of one operand at a time: the other two are then not mapped, and are the same for all."""
+    *tensors, w_f = (t.detach() for t in inputs(n=3, m=4, d=d, dv=dv))
+
+    def run(x, attention):
+        others = [t[: x.shape[0]] for t in tensors]
+        others[operand] = x
+        return attend(*others, w_f, pairwise=pairwise, attention=attention)
+
+    x = tensors[operand].clone()
+    actual = way(functools.partial(run, attention=attention), x)
+    expected = way(functools.partial(run, attention="matmul"), x)
+    assert oracle.distance(actual, expected) < 1e-12
 
 
 @pytest.mark.parametrize("d, dv", [(8, 64), (64, 32), (1, 2)])

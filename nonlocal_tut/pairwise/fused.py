@@ -4,8 +4,9 @@ They want the last stride to be 1; else torch builds the map and says nothing. `
 which kernel takes what. CUDA's take keys and values of different widths, of 16 bytes or a multiple.
 The CPU's takes one width: the narrower operand gets columns of zeros, which change no product. In
 `SelfAttention2d` that makes keys and queries 8 times as wide, so training keeps them as they were
-and goes backward in blocks (`_ByBlocks`), where no operand is padded. See chapter 5, "Can it be
-exact without N×N?".
+and goes backward in blocks (`by_blocks`), where no operand is padded. On the CPU both are steps of
+an autograd.Function of our own (`_OnCpu`), which calls the kernel by its name: no other way to
+compute it can be taken instead. See chapter 5, "Can it be exact without N×N?".
 
 What was tried to go below, for SelfAttention2d(64) at 96×96 in training (float32, MiB):
 - Zero-padded and left to autograd: 23.5. The kernel's backward on blocks, each padded while it
@@ -19,7 +20,8 @@ What was tried to go below, for SelfAttention2d(64) at 96×96 in training (float
   their hooks, and saves bytes only between forward and backward, as checkpointing the block does.
 """
 
-from math import isqrt
+from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -27,39 +29,54 @@ from torch import Tensor
 from torch.autograd import Function
 
 from nonlocal_tut.pairwise.backends import dtype_in_kernel, taken_widths
+from nonlocal_tut.pairwise.by_blocks import gradients, second
+from nonlocal_tut.pairwise.mapped import OLD_MAP, as_one_batch
 
-TWICE = (
-    "the fused softmax has no second derivative; for a gradient of a gradient use "
+ON_CUDA = (
+    "the fused softmax has no second derivative on a GPU; for a gradient of a gradient use "
     'attention="matmul" (or "chunked")'
 )
+THIRD = 'the fused softmax has two derivatives; for a third use attention="matmul" (or "chunked")'
+FORWARD_MODE = (
+    "the fused softmax has no forward-mode derivative (jvp, jacfwd, hessian); use reverse mode "
+    '(vjp, jacrev, jacrev of jacrev), or attention="matmul"'
+)
+EXPORTING: Callable[[], bool] = getattr(
+    torch.compiler, "is_exporting", torch.compiler.is_compiling
+)  # torch 2.6 knows the second alone
 
 
 def fused_softmax(theta: Tensor, phi: Tensor, g: Tensor, *, cuda: bool) -> Tensor:
     """softmax(theta · phiᵀ) · g: theta (B, N, d), phi (B, M, d), g (B, M, dv) -> (B, N, dv).
 
-    cuda: whether CUDA's kernels will take it, or the CPU's. A gradient of a gradient raises
-    RuntimeError.
+    cuda: whether CUDA's kernels will take it, or the CPU's. Raises RuntimeError for a third
+    derivative, on a GPU for the second, and for one in forward mode.
     """
     d, dv = theta.shape[-1], g.shape[-1]
     training = torch.is_grad_enabled() and any(t.requires_grad for t in (theta, phi, g))
-    eager_training = training and not torch.compiler.is_compiling()
-    if eager_training and d != dv and not cuda:
-        return _ByBlocks.apply(theta, phi, g)[0]
+    eager = not (torch.compiler.is_compiling() or torch.jit.is_tracing())
+    if eager and not cuda and theta.device.type in ("cpu", "meta"):
+        return _on_cpu(theta, phi, g)
     d, dv = taken_widths(d, dv, dtype_in_kernel(g)) if cuda else (max(d, dv),) * 2
     q, k, v = _widened(theta, d), _widened(phi, d), _widened(g, dv)  # (B, N or M, d or dv)
-    if eager_training:
+    if eager and training:
         _say_that_once_is_all(q, k, v)
     heads = 1 if cuda else _heads(q)
     y = _joined(F.scaled_dot_product_attention(*_split(q, k, v, heads), scale=1.0))  # (B, N, dv)
-    if eager_training:
+    if eager and training:
         y.register_hook(_in_rows)
     return y[..., : g.shape[-1]]
 
 
 def _widened(rows: Tensor, width: int) -> Tensor:
-    """(B, N, d) -> (B, N, width), row after row, with columns of zeros."""
+    """(B, N, d) -> (B, N, width), row after row, with columns of zeros.
+
+    A row of one number counts as contiguous whatever its last stride is, but not for the kernel.
+    """
     missing = width - rows.shape[-1]
-    return F.pad(rows, (0, missing)) if missing else rows.contiguous()
+    if missing:
+        return F.pad(rows, (0, missing))
+    return rows.squeeze(2).contiguous().unsqueeze(2) if width == 1 else rows.contiguous()
 
 
 def _heads(q: Tensor) -> int:
@@ -68,9 +85,11 @@ def _heads(q: Tensor) -> int:
     Backward, the CPU's kernel gives an image and head one thread, so one image goes in as two. It
     then also takes less scratch where it matters: it works on 256×512 entries of the map at a time
     from 768 queries on, on 64×512 below, which for 1024 positions is 1 MiB, or a quarter of that on
-    each thread. The price is a second gradient of keys and values.
+    each thread. The price is a second gradient of keys and values. A program that is exported or
+    traced would hold for even numbers of queries alone, so it has one head.
     """
-    return 2 if q.shape[0] == 1 and q.shape[1] % 2 == 0 else 1
+    fixed = EXPORTING() or torch.jit.is_tracing()
+    return 2 if not fixed and q.shape[0] == 1 and q.shape[1] % 2 == 0 else 1
 
 
 def _split(q: Tensor, k: Tensor, v: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -79,8 +98,13 @@ def _split(q: Tensor, k: Tensor, v: Tensor, heads: int) -> tuple[Tensor, Tensor,
     With two heads, one has the even queries. The kernel writes its heads side by side, so its
     results come out in the order of the queries.
     """
-    q = q.view(q.shape[0], q.shape[1] // heads, heads, q.shape[2]).transpose(1, 2)
-    return q, *(t.unsqueeze(1).expand(-1, heads, -1, -1) for t in (k, v))
+    k, v = (t.unsqueeze(1).expand(-1, heads, -1, -1) for t in (k, v))
+    return _heads_of(q, heads), k, v
+
+
+def _heads_of(rows: Tensor, heads: int) -> Tensor:
+    """(B, N, d) -> (B, heads, N / heads, d): a view."""
+    return rows.view(rows.shape[0], rows.shape[1] // heads, heads, rows.shape[2]).transpose(1, 2)
 
 
 def _joined(y: Tensor) -> Tensor:
@@ -93,15 +117,15 @@ def _in_rows(gradient: Tensor | None) -> Tensor | None:
     return None if gradient is None else gradient.contiguous()
 
 
-class _ByBlocks(Function):
-    """Forward: the CPU's kernel, padded while it runs. Backward: a block of the map at a time.
+def _on_cpu(theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
+    y = _OnCpu.apply(theta, phi, g)[0]
+    if y.requires_grad and theta.shape[-1] == g.shape[-1]:
+        y.register_hook(_in_rows)
+    return y
 
-    Of the map p, training keeps the logarithm of each row's sum, from which any block comes back:
-    p = exp(theta · phiᵀ - sums). With dp = dy · gᵀ, the softmax's gradient is p (dp - Σ_j p dp),
-    and Σ_j p dp = Σ dy y, so that a row needs no second pass.
-    """
 
-    generate_vmap_rule = True
+class _OnCpu(Function):
+    """The CPU's kernel, padded while it runs: y (B, N, dv), and the logarithm of each row's sum."""
 
     @staticmethod
     def forward(theta: Tensor, phi: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
@@ -109,46 +133,103 @@ class _ByBlocks(Function):
         kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
         q, k, v = (_widened(t.to(g.dtype), width) for t in (theta, phi, g))
         y, sums = kernel(*_split(q, k, v, _heads(q)), scale=1.0)
-        y, sums = _joined(y)[..., : g.shape[-1]], _joined(sums.unsqueeze(3))
-        return y.contiguous(), sums.contiguous()  # (B, N, dv), (B, N, 1)
+        y, sums = (
+            _joined(y)[..., : g.shape[-1]],
+            _joined(sums.unsqueeze(3)),
+        )  # (B, N, dv), (B, N, 1)
+        kept = any(t.requires_grad for t in (theta, phi, g))  # for the backward, without padding
+        return y.contiguous() if kept else y, sums
 
     @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
         ctx.save_for_backward(*inputs, *output)
         ctx.mark_non_differentiable(output[1])
+        ctx.set_materialize_grads(False)  # else sums would get a gradient of zeros
 
     @staticmethod
-    def backward(ctx, dy: Tensor, _) -> tuple[Tensor, Tensor, Tensor]:
-        theta, phi, g, y, sums = ctx.saved_tensors
-        with torch.no_grad(), torch.autocast("cpu", enabled=False):
-            gradients = _backward(theta, phi, g, y, sums, dy)
-        return _NoDerivative.apply(*gradients, theta, phi, g, dy)[:3]
+    def backward(ctx: Any, dy: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
+        return (None,) * 3 if dy is None else _Gradients.apply(*ctx.saved_tensors, dy)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor) -> None:
+        raise RuntimeError(FORWARD_MODE)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, *tensors: Tensor) -> tuple[Any, Any]:
+        return as_one_batch(_OnCpu.apply, info, in_dims, *tensors)
 
 
-def _backward(
+class _Gradients(Function):
+    """The backward of `_OnCpu`: the kernel's own, or in blocks where it would need padding.
+
+    A function of its own, so that it has a derivative. y and sums are taken as what they are made
+    of: `second` gives all of the derivative to theta, phi, g and dy.
+    """
+
+    @staticmethod
+    def forward(
+        theta: Tensor, phi: Tensor, g: Tensor, y: Tensor, sums: Tensor, dy: Tensor
+    ) -> tuple[Tensor, ...]:
+        with torch.autocast("cpu", enabled=False):
+            if theta.shape[-1] == g.shape[-1] and not OLD_MAP(dy):
+                return tuple(_by_the_kernel(theta, phi, g, y, sums, dy))
+            return tuple(gradients(theta, phi, g, y, sums, dy))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
+        operands = (*ctx.saved_tensors, *cotangents)
+        with torch.no_grad():
+            found = _Second.apply(*operands)
+        dtheta, dphi, dg, ddy, *_ = _NoDerivative.apply(THIRD, *found, *operands)
+        return dtheta, dphi, dg, None, None, ddy
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor) -> None:
+        raise RuntimeError(FORWARD_MODE)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, *tensors: Tensor) -> tuple[Any, Any]:
+        return as_one_batch(_Gradients.apply, info, in_dims, *tensors)
+
+
+class _Second(Function):
+    """`second`, which has no derivative, with a rule for vmap."""
+
+    @staticmethod
+    def forward(*tensors: Tensor) -> tuple[Tensor, ...]:
+        with torch.autocast("cpu", enabled=False):
+            return tuple(second(*tensors))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        pass
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, *tensors: Tensor) -> tuple[Any, Any]:
+        return as_one_batch(_Second.apply, info, in_dims, *tensors)
+
+
+def _by_the_kernel(
     theta: Tensor, phi: Tensor, g: Tensor, y: Tensor, sums: Tensor, dy: Tensor
 ) -> list[Tensor]:
-    """The gradients of theta, phi and g, in float32 at least, as the kernel has them."""
-    dtheta = sums.new_zeros(theta.shape)  # (B, N, d)
-    dphi, dg = sums.new_zeros(phi.mT.shape), sums.new_zeros(g.mT.shape)  # (B, d or dv, M)
-    size = 16 * max(13, isqrt(theta.shape[1]) // 4)  # squared, as many entries as 16 channels
-    queries = [t.split(size, dim=1) for t in (theta, y, sums, dy, dtheta)]
-    keys = [t.split(size, dim=2) for t in (phi.mT, g.mT, dphi, dg)]
-    for theta_i, y_i, sums_i, dy_i, dtheta_i in zip(*queries, strict=True):
-        theta_i, dy_i = theta_i.to(sums.dtype), dy_i.to(sums.dtype)
-        means = (dy_i * y_i).sum(dim=2, keepdim=True)  # (B, size, 1)
-        for phi_j, g_j, dphi_j, dg_j in zip(*keys, strict=True):
-            phi_j, g_j = phi_j.to(sums.dtype), g_j.to(sums.dtype)
-            p = torch.bmm(theta_i, phi_j).sub_(sums_i).exp_()  # (B, size, size)
-            dg_j.baddbmm_(dy_i.mT, p)
-            p *= torch.bmm(dy_i, g_j).sub_(means)  # the gradient of theta · phiᵀ
-            dtheta_i.baddbmm_(p, phi_j.mT)
-            dphi_j.baddbmm_(theta_i.mT, p)
-    return [d.to(t.dtype) for d, t in zip((dtheta, dphi.mT, dg.mT), (theta, phi, g), strict=True)]
+    """The gradients of theta (B, N, d), phi (B, M, d) and g (B, M, d), all of one width."""
+    kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+    q, k, v = (_widened(t.to(g.dtype), g.shape[-1]) for t in (theta, phi, g))
+    heads = _heads(q)
+    operands = _split(q, k, v, heads)
+    y, sums, dy = (_heads_of(t, heads) for t in (y, sums, _widened(dy, g.shape[-1])))
+    dq, dk, dv = kernel(dy, *operands, y, sums.squeeze(3), 0.0, False, scale=1.0)
+    dk = dk.sum(1) if heads > 1 else dk.squeeze(1)  # (B, M, d), one after the other
+    dv = dv.sum(1) if heads > 1 else dv.squeeze(1)
+    return [d.to(t.dtype) for d, t in zip((_joined(dq), dk, dv), (theta, phi, g), strict=True)]
 
 
 def _say_that_once_is_all(*tensors: Tensor) -> None:
-    """Their gradients, if differentiated in turn, raise `TWICE` and not the kernel's own error."""
+    """Their gradients, differentiated in turn, raise `ON_CUDA` and not the kernel's own error."""
     for tensor in tensors:
         if tensor.requires_grad:
             tensor.register_hook(_once)
@@ -157,7 +238,7 @@ def _say_that_once_is_all(*tensors: Tensor) -> None:
 def _once(gradient: Tensor | None) -> Tensor | None:
     if gradient is None or not gradient.requires_grad:
         return gradient
-    return _NoDerivative.apply(gradient)[0]
+    return _NoDerivative.apply(ON_CUDA, gradient)[0]
 
 
 class _NoDerivative(Function):
@@ -166,13 +247,13 @@ class _NoDerivative(Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(*tensors: Tensor) -> tuple[Tensor, ...]:
+    def forward(said: str, *tensors: Tensor) -> tuple[Tensor, ...]:
         return tensors
 
     @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
-        pass
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.said = inputs[0]
 
     @staticmethod
-    def backward(ctx, *gradients: Tensor) -> None:
-        raise RuntimeError(TWICE)
+    def backward(ctx: Any, *gradients: Tensor) -> None:
+        raise RuntimeError(ctx.said)

@@ -5,23 +5,36 @@ and values were sub-sampled. i counts queries, j counts keys, and every sum runs
 Source: Wang, Girshick, Gupta and He, "Non-local Neural Networks", CVPR 2018, Eq. 1 to 5.
 """
 
+from typing import Literal, get_args
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from nonlocal_tut.arguments import one_of
 from nonlocal_tut.pairwise.backends import capability_of, dtype_in_kernel, has_a_kernel
+from nonlocal_tut.pairwise.chunked import chunked
+from nonlocal_tut.pairwise.forms import (
+    PAIRWISE,
+    SOFTMAX,
+    Pairwise,
+    autocast_of,
+    product_over,
+    weights,
+)
 from nonlocal_tut.pairwise.fused import fused_softmax
 
-PAIRWISE = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
-SOFTMAX = PAIRWISE[:2]  # the others are divided by the number of keys
-ATTENTION = ("fused", "matmul", "chunked")
+Attention = Literal["fused", "matmul", "chunked"]
+ATTENTION: tuple[Attention, ...] = get_args(Attention)
 CHUNK = 2**20  # entries of the map that "chunked" holds at a time: 4 MiB in float32
 
 
 def affinity(
-    theta: Tensor, phi: Tensor, w_f: Tensor | None = None, *, pairwise: str = "embedded_gaussian"
+    theta: Tensor,
+    phi: Tensor,
+    w_f: Tensor | None = None,
+    *,
+    pairwise: Pairwise = "embedded_gaussian",
 ) -> Tensor:
     """f(x_i, x_j) / C(x), the map: theta (B, N, d), phi (B, M, d) -> (B, N, M).
 
@@ -33,13 +46,16 @@ def affinity(
     C(x) in the last two is "the number of positions in x". With sub-sampled keys we divide by M,
     the number of terms that are in the sum, as the authors' code does: y then stays a mean over
     the keys, and keeps its size whether or not they are sub-sampled.
-    Raises ValueError for an unknown `pairwise`. See chapter 3, "Is the article's code the paper's
-    block?".
+    Raises ValueError for an unknown `pairwise`, and for shapes or dtypes that do not fit. See
+    chapter 3, "Is the article's code the paper's block?".
     """
     one_of("pairwise", pairwise, PAIRWISE)
-    if pairwise == "concatenation":
+    check_operands(theta, phi, None, w_f, pairwise)
+    if w_f is not None and pairwise == "concatenation":
         theta, phi = split_concatenation(theta, phi, w_f)  # (B, N, 1), (B, M, 1)
-    return _affinity(theta, phi, pairwise)
+    if pairwise in SOFTMAX and theta.dtype == torch.float16:  # logits may pass its end, 65504
+        return weights(theta.float(), phi.float(), pairwise).half()
+    return weights(theta, phi, pairwise)
 
 
 def attend(
@@ -48,8 +64,8 @@ def attend(
     g: Tensor,
     w_f: Tensor | None = None,
     *,
-    pairwise: str = "embedded_gaussian",
-    attention: str = "fused",
+    pairwise: Pairwise = "embedded_gaussian",
+    attention: Attention = "fused",
 ) -> Tensor:
     """y = affinity · g (Eq. 1): theta (B, N, d), phi (B, M, d), g (B, M, dv) -> (B, N, dv).
 
@@ -58,26 +74,53 @@ def attend(
     - "chunked" builds a few rows of it at a time, and builds them again in the backward pass.
     - "fused" never builds it: a fused softmax (see `fused`), or a sum in another order (below).
       Where a GPU has no kernel for the dtype it is "chunked": float64, and on a T4 bfloat16.
-    Raises ValueError for an unknown `pairwise` or `attention`. A gradient of the fused softmax's
-    gradient raises RuntimeError: it has none; the other ways have. See chapter 5, "Can it be exact
-    without N×N?".
+    The map of "matmul" has the operands' dtype: in float16, logits beyond 65504 are infinite there.
+    The others keep logits in float32.
+
+    Raises ValueError for an unknown `pairwise` or `attention`, and for shapes or dtypes that do not
+    fit. The fused softmax has two derivatives, on a GPU one, and none in forward mode; asked for
+    another it raises RuntimeError. See chapter 5, "Can it be exact without N×N?".
     """
     one_of("pairwise", pairwise, PAIRWISE)
     one_of("attention", attention, ATTENTION)
-    if pairwise == "concatenation":
+    check_operands(theta, phi, g, w_f, pairwise)
+    if w_f is not None and pairwise == "concatenation":
         theta, phi = split_concatenation(theta, phi, w_f)  # (B, N, 1), (B, M, 1)
     if attention == "matmul":
-        return _affinity(theta, phi, pairwise) @ g
+        return weights(theta, phi, pairwise) @ g
     if attention == "chunked":
-        return _chunked(theta, phi, g, pairwise)
+        return chunked(theta, phi, g, pairwise, CHUNK)
     if pairwise == "dot_product":
         return _reassociated(theta, phi, g)
     if pairwise == "concatenation":
         return _sorted_sums(theta, phi, g)
     capability = capability_of(theta)
     if capability is not None and not has_a_kernel(dtype_in_kernel(g), capability):
-        return _chunked(theta, phi, g, pairwise)  # no kernel there takes this dtype
+        return chunked(theta, phi, g, pairwise, CHUNK)  # no kernel there takes this dtype
     return fused_softmax(theta, phi, g, cuda=capability is not None)
+
+
+def check_operands(
+    theta: Tensor, phi: Tensor, g: Tensor | None, w_f: Tensor | None, pairwise: str
+) -> None:
+    """Raise a ValueError that names the operand that does not fit: the kernel would not notice."""
+    if theta.ndim != 3:
+        raise ValueError(f"theta must be (B, N, d), not {tuple(theta.shape)}")
+    batch, _, d = theta.shape
+    if phi.ndim != 3 or phi.shape[0] != batch or phi.shape[2] != d or phi.shape[1] < 1:
+        like = f"({batch}, M, {d}) beside theta {tuple(theta.shape)}, with 1 key or more"
+        raise ValueError(f"phi must be {like}, not {tuple(phi.shape)}")
+    if g is not None and (g.ndim != 3 or g.shape[:2] != phi.shape[:2]):
+        like = f"({batch}, {phi.shape[1]}, dv) beside phi {tuple(phi.shape)}"
+        raise ValueError(f"g must be {like}, not {tuple(g.shape)}")
+    if pairwise == "concatenation" and (w_f is None or w_f.ndim != 1 or w_f.shape[0] != 2 * d):
+        given = None if w_f is None else tuple(w_f.shape)
+        raise ValueError(f"w_f must be ({2 * d},) for concatenation, not {given}")
+    dtypes = [t.dtype for t in (theta, phi, g, w_f) if t is not None]
+    if not all(dtype.is_floating_point for dtype in dtypes):
+        raise ValueError(f"theta, phi and g must be floating point, not {dtypes}")
+    if len(set(dtypes)) > 1 and not torch.is_autocast_enabled(autocast_of(theta)):
+        raise ValueError(f"theta, phi and g must have one dtype, not {dtypes}")
 
 
 def split_concatenation(theta: Tensor, phi: Tensor, w_f: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,40 +132,11 @@ def split_concatenation(theta: Tensor, phi: Tensor, w_f: Tensor) -> tuple[Tensor
     return (theta @ w_theta).unsqueeze(-1), (phi @ w_phi).unsqueeze(-1)
 
 
-def _affinity(theta: Tensor, phi: Tensor, pairwise: str) -> Tensor:
-    if pairwise == "dot_product":
-        return _product_over(phi.shape[1], theta, phi.mT)  # (B, N, d) · (B, d, M) -> (B, N, M)
-    if pairwise == "concatenation":
-        return F.relu(theta + phi.mT) / phi.shape[1]  # (B, N, 1) + (B, 1, M) -> (B, N, M)
-    return (theta @ phi.mT).softmax(dim=-1)  # over keys
-
-
-def _product_over(count: int, left: Tensor, right: Tensor) -> Tensor:
-    """left · right / count, divided inside the product: float16 ends at 65504, a sum may not."""
-    return torch.baddbmm(left.new_zeros(1), left, right, beta=0, alpha=1 / count)
-
-
-def _chunked(theta: Tensor, phi: Tensor, g: Tensor, pairwise: str) -> Tensor:
-    """Some queries at a time; a row of the map needs no other row.
-
-    How many at a time depends on the sizes, so an exported program holds for one number of chunks.
-    """
-
-    def rows(some: Tensor) -> Tensor:
-        return _affinity(some, phi, pairwise) @ g
-
-    size = max(1, CHUNK // max(1, phi.shape[0] * phi.shape[1]))
-    chunks = theta.split(size, dim=1)
-    if torch.is_grad_enabled():  # keep the inputs of a chunk alone, not its rows of the map
-        out = [checkpoint(rows, c, use_reentrant=False, preserve_rng_state=False) for c in chunks]
-    else:
-        out = [rows(c) for c in chunks]
-    return torch.cat(out, dim=1)
-
-
 def _reassociated(theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
     """(theta · phiᵀ) · g / M = theta · (phiᵀ · g / M): no softmax stands between the products."""
-    return theta @ _product_over(phi.shape[1], phi.mT, g)  # (B, N, d) · (B, d, dv) -> (B, N, dv)
+    return theta @ product_over(
+        phi.shape[1], phi.transpose(1, 2), g
+    )  # (B, N, d) · (B, d, dv) -> (B, N, dv)
 
 
 def _sorted_sums(a: Tensor, b: Tensor, g: Tensor) -> Tensor:
@@ -136,7 +150,9 @@ def _sorted_sums(a: Tensor, b: Tensor, g: Tensor) -> Tensor:
     if dtype in (torch.float16, torch.bfloat16):
         a, b, g = a.float(), b.float(), g.float()
     b, order = b.sort(dim=1, descending=True)
-    first = torch.searchsorted(-b.mT.contiguous(), a.mT.contiguous()).mT  # k(i): (B, N, 1)
+    first = torch.searchsorted(-b.flatten(1).contiguous(), a.flatten(1).contiguous()).unsqueeze(
+        2
+    )  # k(i): (B, N, 1)
     center = b[:, b.shape[1] // 2, None].detach()  # leaves a + b as it is; smaller sums cancel less
     a, b = a + center, b - center
     g = g.gather(1, order.expand_as(g))
