@@ -6,16 +6,33 @@ section 3; its switches also reach the authors' code, which differs from the tex
 Changed from both: the N×N map is built only on request. The mathematics is in `pairwise`.
 """
 
+from collections.abc import Callable
+from functools import partial
+from numbers import Real
+from typing import Any, Literal, overload
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nonlocal_tut.arguments import one_of
-from nonlocal_tut.pairwise import ATTENTION, PAIRWISE, SOFTMAX, affinity, attend
+from nonlocal_tut.layers import PairWeights1d, PairWeights2d, PairWeights3d, redraw, refuse_nan
+from nonlocal_tut.pairwise import (
+    ATTENTION,
+    PAIRWISE,
+    SOFTMAX,
+    Attention,
+    Pairwise,
+    affinity,
+    attend,
+)
 
 AXES = {1: "(B, C, W)", 2: "(B, C, H, W)", 3: "(B, C, T, H, W)"}
-CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-NORM = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+Layer = Callable[..., nn.Module]
+CONV: dict[int, Layer] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+NORM: dict[int, Layer] = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+PAIR_WEIGHTS: dict[int, Layer] = {1: PairWeights1d, 2: PairWeights2d, 3: PairWeights3d}
+SWITCHES = ("pairwise", "scale", "subsample")  # what no weight tells: kept with a state dict
 
 
 class NonLocalBlock(nn.Module):
@@ -34,23 +51,36 @@ class NonLocalBlock(nn.Module):
       (the authors' code). Queries and time are never pooled. An odd last row or column is left out.
     - `norm`: True puts a BatchNorm with weight 0 after w_z; False has none, and w_z itself is 0.
       Either way the block starts as the identity (-0.0 may turn into 0.0, which equals it).
-    - `attention`: "fused", "matmul" or "chunked": same numbers, different bytes (chapter 5). The
-      fused softmax has no second derivative, which a gradient penalty needs; the others have.
+    - `attention`: "fused", "matmul" or "chunked": same numbers, different bytes (chapter 5). All
+      have second derivatives, which a gradient penalty needs; "fused" on a GPU has not.
+    - `device`, `dtype`: of the parameters, as torch's layers take them.
 
-    Raises ValueError for an unknown switch or fewer than one inner channel.
+    A state dict carries pairwise, scale and subsample as metadata, where torch keeps versions: a
+    block with others refuses it, and takes `dict(state)`, which has none. Raises ValueError for an
+    unknown switch or fewer than one inner channel.
     """
+
+    # As declared for a type checker: absent where a switch leaves them out.
+    theta: nn.Module
+    phi: nn.Module
+    w_f: nn.Module
+    g: nn.Module
+    w_z: nn.Module
+    norm: nn.Module | None
 
     def __init__(
         self,
         channels: int,
         inner_channels: int | None = None,
         *,
-        dims: int = 2,
-        pairwise: str = "embedded_gaussian",
-        scale: float | str | None = None,
-        subsample: str | None = None,
+        dims: Literal[1, 2, 3] = 2,
+        pairwise: Pairwise = "embedded_gaussian",
+        scale: float | Literal["sqrt"] | None = None,
+        subsample: Literal["after", "before"] | None = None,
         norm: bool = True,
-        attention: str = "fused",
+        attention: Attention = "fused",
+        device: torch.device | str | int | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         one_of("dims", dims, (1, 2, 3))
@@ -58,7 +88,7 @@ class NonLocalBlock(nn.Module):
         one_of("subsample", subsample, (None, "after", "before"))
         one_of("norm", norm, (True, False))
         one_of("attention", attention, ATTENTION)
-        number = isinstance(scale, (int, float)) and not isinstance(scale, bool)
+        number = isinstance(scale, Real) and not isinstance(scale, bool)  # NumPy's, too
         if not number and scale not in (None, "sqrt"):
             raise ValueError(f"scale must be None, 'sqrt' or a number, not {scale!r}")
         inner_channels = channels // 2 if inner_channels is None else inner_channels
@@ -67,29 +97,48 @@ class NonLocalBlock(nn.Module):
         self.channels, self.inner_channels, self.dims = channels, inner_channels, dims
         self.pairwise, self.subsample, self.attention = pairwise, subsample, attention
         self.scale = inner_channels**-0.5 if scale == "sqrt" else scale
+        if self.scale is not None:
+            self.scale = float(self.scale)
 
-        conv = CONV[dims]
+        conv, pair_weights, batch_norm = (
+            partial(layers[dims], device=device, dtype=dtype)
+            for layers in (CONV, PAIR_WEIGHTS, NORM)
+        )
         if pairwise != "gaussian":
             self.theta = conv(channels, inner_channels, 1)
             self.phi = conv(channels, inner_channels, 1)
         if pairwise == "concatenation":  # Eq. 5 has no bias; rows 0 … C'-1 belong to theta
-            self.w_f = conv(2 * inner_channels, 1, 1, bias=False)
+            self.w_f = pair_weights(2 * inner_channels, 1, 1, bias=False)
         self.g = conv(channels, inner_channels, 1)
         self.w_z = conv(inner_channels, channels, 1)
         if norm:
-            self.norm = NORM[dims](channels)
+            self.norm = batch_norm(channels)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw all weights anew, as torch draws them, and make the block the identity.
 
         Exactly one of norm and w_z is 0. With both at 0 neither would ever receive a gradient.
+        Parametrized weights (spectral norm, weight norm) are drawn through their parametrization.
+        Raises ValueError for one that cannot be set.
         """
-        for layer in self.children():
-            layer.reset_parameters()
-        last = self.norm if hasattr(self, "norm") else self.w_z
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        norm = getattr(self, "norm", None)
+        zero = self.w_z if getattr(norm, "weight", None) is None else norm
+        for name, layer in self.named_children():
+            redraw(layer, name, to_zero=layer is zero)
+
+    def extra_repr(self) -> str:
+        """The switches, as they were given, in the line that printing the block begins with."""
+        switches = ("dims", "pairwise", "scale", "subsample", "attention")
+        shown = [f"{name}={getattr(self, name)!r}" for name in switches]
+        return ", ".join([f"{self.channels}, {self.inner_channels}", *shown])
+
+    @overload
+    def forward(self, x: Tensor, return_attention: Literal[False] = False) -> Tensor: ...
+    @overload
+    def forward(self, x: Tensor, return_attention: Literal[True]) -> tuple[Tensor, Tensor]: ...
+    @overload
+    def forward(self, x: Tensor, return_attention: bool) -> Tensor | tuple[Tensor, Tensor]: ...
 
     def forward(self, x: Tensor, return_attention: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         """x: (B, C, [T,] [H,] W) -> (B, C, [T,] [H,] W), and the map (B, N, N_keys) if asked.
@@ -101,8 +150,27 @@ class NonLocalBlock(nn.Module):
         _check(x, self.channels, self.dims, self.subsample)
         y, attention = self._mean(x, return_attention)  # (B, N, C')
         z = self.w_z(_maps(y, x))  # (B, C, …)
-        out = x + (self.norm(z) if hasattr(self, "norm") else z)
-        return (out, attention) if return_attention else out
+        refuse_nan(self.w_z)
+        norm = getattr(self, "norm", None)
+        out = x + (z if norm is None else norm(z))
+        return out if attention is None else (out, attention)
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        metadata = getattr(destination, "_metadata", {}).get(prefix[:-1], {})
+        metadata["switches"] = {name: getattr(self, name) for name in SWITCHES}
+
+    def _load_from_state_dict(
+        self, state: Any, prefix: str, metadata: Any, strict: bool, *found: list[str]
+    ) -> None:
+        super()._load_from_state_dict(state, prefix, metadata, strict, *found)
+        for name, value in metadata.get("switches", {}).items():
+            if value != (here := getattr(self, name)):
+                found[-1].append(
+                    f"{prefix}{name} is {here!r}, but the state dict was saved "
+                    f"with {name}={value!r}, and computes something else here; dict(state) has "
+                    "the weights without their switches"
+                )
 
     def _mean(self, x: Tensor, return_attention: bool) -> tuple[Tensor, Tensor | None]:
         """Eq. 1. Apart from Eq. 6, so that theta, phi and g are let go before w_z runs."""
@@ -117,7 +185,7 @@ class NonLocalBlock(nn.Module):
         g = _rows(pool(self.g(source)), copy)  # (B, M, C')
         if self.scale is not None:
             theta = theta * self.scale
-        w_f = self.w_f.weight.flatten() if self.pairwise == "concatenation" else None  # (2C',)
+        w_f = self.w_f() if self.pairwise == "concatenation" else None  # (2C',)
         if return_attention:
             attention = affinity(theta, phi, w_f, pairwise=self.pairwise)  # (B, N, M)
             return attention @ g, attention
@@ -134,26 +202,51 @@ class SelfAttention2d(nn.Module):
     - `attention`: "fused", "matmul" (the article's two products) or "chunked": see
       `NonLocalBlock`.
 
+    - `device`, `dtype`: of the parameters, as torch's layers take them.
+
     Raises ValueError for an unknown `attention` or fewer than `reduction` channels.
     """
 
-    def __init__(self, channels: int, reduction: int = 8, *, attention: str = "fused") -> None:
+    def __init__(
+        self,
+        channels: int,
+        reduction: int = 8,
+        *,
+        attention: Attention = "fused",
+        device: torch.device | str | int | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
         one_of("attention", attention, ATTENTION)
         if not 1 <= reduction <= channels:
             raise ValueError(f"reduction must be 1 … channels, not {reduction=} with {channels=}")
-        self.channels, self.attention = channels, attention
-        self.query_conv = nn.Conv2d(channels, channels // reduction, 1)
-        self.key_conv = nn.Conv2d(channels, channels // reduction, 1)
-        self.value_conv = nn.Conv2d(channels, channels, 1)
-        self.gamma = nn.Parameter(torch.empty(1))
+        self.channels, self.reduction, self.attention = channels, reduction, attention
+        conv: Layer = partial(nn.Conv2d, device=device, dtype=dtype)
+        self.query_conv = conv(channels, channels // reduction, 1)
+        self.key_conv = conv(channels, channels // reduction, 1)
+        self.value_conv = conv(channels, channels, 1)
+        self.gamma = nn.Parameter(torch.empty(1, device=device, dtype=dtype))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the convolutions anew, as torch draws them, and set gamma to 0: the identity."""
-        for layer in self.children():
-            layer.reset_parameters()
+        """Draw the convolutions anew, as torch draws them, and set gamma to 0: the identity.
+
+        See `NonLocalBlock.reset_parameters` for parametrized weights.
+        """
+        for name, layer in self.named_children():
+            redraw(layer, name)
         nn.init.zeros_(self.gamma)
+
+    def extra_repr(self) -> str:
+        """The switches, and the parameter that no layer shows."""
+        return f"{self.channels}, reduction={self.reduction}, attention={self.attention!r}; gamma"
+
+    @overload
+    def forward(self, x: Tensor, return_attention: Literal[False] = False) -> Tensor: ...
+    @overload
+    def forward(self, x: Tensor, return_attention: Literal[True]) -> tuple[Tensor, Tensor]: ...
+    @overload
+    def forward(self, x: Tensor, return_attention: bool) -> Tensor | tuple[Tensor, Tensor]: ...
 
     def forward(self, x: Tensor, return_attention: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         """x: (B, C, H, W) -> (B, C, H, W), and the map (B, N, N) if asked, with N = H·W.
@@ -164,7 +257,7 @@ class SelfAttention2d(nn.Module):
         _check(x, self.channels, dims=2)
         out, attention = self._mean(x, return_attention)  # (B, N, C)
         y = x + self.gamma * _maps(out, x)  # (B, C, H, W)
-        return (y, attention) if return_attention else y
+        return y if attention is None else (y, attention)
 
     def _mean(self, x: Tensor, return_attention: bool) -> tuple[Tensor, Tensor | None]:
         copy = self.attention == "fused"
@@ -188,7 +281,8 @@ def _rows(x: Tensor, copy: bool = False) -> Tensor:
 
 def _maps(rows: Tensor, like: Tensor) -> Tensor:
     """Rows back to the positions of `like`: (B, N, C) -> (B, C, …)."""
-    return rows.transpose(1, 2).unflatten(2, like.shape[2:])
+    channels_first: Tensor = rows.transpose(1, 2).unflatten(2, like.shape[2:])  # type: ignore[no-untyped-call]
+    return channels_first
 
 
 def _pool(x: Tensor) -> Tensor:

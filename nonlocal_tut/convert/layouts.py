@@ -50,14 +50,14 @@ class Layout:
         for form, pooled, normed, spectral in itertools.product(
             self.pairwise, (False, True), self.norm, {False, self.spectral}
         ):
-            keys = {}
+            keys: dict[str, str] = {}
             for layer, name in self.names.items():
                 if layer in ABSENT.get(form, ("w_f",)) or (layer == "norm" and not normed):
                     continue
                 name = re.sub(r"\[(.*)]", r"\1" * (normed if layer == "w_z" else pooled), name)
                 no_bias = layer in self.no_bias and (layer != "w_z" or normed == max(self.norm))
-                ends = [".weight"] + [".bias"] * (not no_bias) + [".u0", ".sv0"] * spectral
-                ends = {"norm": NORM, "gamma": [""]}.get(layer, ends)
+                own = [".weight"] + [".bias"] * (not no_bias) + [".u0", ".sv0"] * spectral
+                ends = {"norm": NORM, "gamma": ("",)}.get(layer, tuple(own))
                 keys |= {name + end: layer + end for end in ends}
             yield keys
 

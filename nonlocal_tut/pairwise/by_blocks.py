@@ -8,6 +8,7 @@ N×N?".
 
 from math import isqrt
 
+import torch
 from torch import Tensor
 
 
@@ -23,8 +24,8 @@ def gradients(
     shapes = theta.shape, phi.mT.shape, g.mT.shape  # (B, N, d), (B, d or dv, M)
     dtheta, dphi, dg = (dy.new_zeros(shape, dtype=sums.dtype) for shape in shapes)
     size = _side(theta)
-    queries = [t.split(size, dim=1) for t in (theta, y, sums, dy, dtheta)]
-    keys = [t.split(size, dim=2) for t in (phi.mT, g.mT, dphi, dg)]
+    queries = [torch.split(t, size, dim=1) for t in (theta, y, sums, dy, dtheta)]
+    keys = [torch.split(t, size, dim=2) for t in (phi.mT, g.mT, dphi, dg)]
     for theta_i, y_i, sums_i, dy_i, dtheta_i in zip(*queries, strict=True):
         theta_i, dy_i = theta_i.to(sums.dtype), dy_i.to(sums.dtype)
         means = (dy_i * y_i).sum(dim=2, keepdim=True)  # (B, size, 1)
@@ -61,8 +62,8 @@ def second(
     zero = sum(t.new_zeros((), dtype=sums.dtype) for t in (u, v, w))  # mapped if any of them is
     dtheta, ddy, dphi, dg = (zero.expand(shape).clone() for shape in shapes)
     size = _side(theta)
-    queries = [t.split(size, dim=1) for t in (theta, y, sums, dy, u, dtheta, ddy)]
-    keys = [t.split(size, dim=2) for t in (phi.mT, g.mT, v.mT, w.mT, dphi, dg)]
+    queries = [torch.split(t, size, dim=1) for t in (theta, y, sums, dy, u, dtheta, ddy)]
+    keys = [torch.split(t, size, dim=2) for t in (phi.mT, g.mT, v.mT, w.mT, dphi, dg)]
     for theta_i, y_i, sums_i, dy_i, u_i, dtheta_i, ddy_i in zip(*queries, strict=True):
         theta_i, dy_i, u_i = (t.to(sums.dtype) for t in (theta_i, dy_i, u_i))
 

@@ -41,7 +41,7 @@ def _in_a_graph(theta: Tensor, phi: Tensor, g: Tensor, pairwise: str, size: int)
     def rows(some: Tensor) -> Tensor:
         return weights(some, phi, pairwise) @ g
 
-    chunks = theta.split(size, dim=1)
+    chunks = torch.split(theta, size, dim=1)
     if torch.is_grad_enabled() and torch.compiler.is_compiling() and not EXPORTING():
         out = [checkpoint(rows, c, use_reentrant=False, preserve_rng_state=False) for c in chunks]
     else:
@@ -58,7 +58,9 @@ class _Chunked(Function):
             if theta.shape[1] <= size:
                 return (weights(theta, phi, pairwise) @ wide_g).to(g.dtype)
             y = g.new_empty(*theta.shape[:2], g.shape[2])  # (B, N, dv)
-            for some, out in zip(theta.split(size, dim=1), y.split(size, dim=1), strict=True):
+            for some, out in zip(
+                torch.split(theta, size, dim=1), torch.split(y, size, dim=1), strict=True
+            ):
                 out.copy_(weights(some, phi, pairwise) @ wide_g)
         return y
 
@@ -89,13 +91,13 @@ def _backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """In place where nothing records it; dy's own zeros, because vmap may have mapped dy alone."""
     theta, phi, g, dy = (_wide(t) for t in (theta, phi, g, dy))
-    chunks = zip(theta.split(size, dim=1), dy.split(size, dim=1), strict=True)
+    chunks = zip(torch.split(theta, size, dim=1), torch.split(dy, size, dim=1), strict=True)
     if torch.is_grad_enabled():
         found = [_of_a_chunk(some, phi, g, dy_i, pairwise) for some, dy_i in chunks]
-        dtheta, dphi, dg = zip(*found, strict=True)
-        return torch.cat(dtheta, dim=1), torch.stack(dphi).sum(0), torch.stack(dg).sum(0)
+        for_theta, for_phi, for_g = zip(*found, strict=True)
+        return torch.cat(for_theta, dim=1), torch.stack(for_phi).sum(0), torch.stack(for_g).sum(0)
     dtheta, dphi, dg = (dy.new_zeros(t.shape) for t in (theta, phi, g))
-    for (some, dy_i), place in zip(chunks, dtheta.split(size, dim=1), strict=True):
+    for (some, dy_i), place in zip(chunks, torch.split(dtheta, size, dim=1), strict=True):
         p = weights(some, phi, pairwise)  # (B, size, M)
         dg.baddbmm_(p.transpose(1, 2), dy_i)
         ds = scores_backward(p, dy_i @ g.transpose(1, 2), pairwise)
