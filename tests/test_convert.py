@@ -419,8 +419,12 @@ def test_the_inner_width_of_timm():
 def test_a_whole_models_dict_and_torchs_spectral_norm_get_a_hint():
     _, options, more = case("mmcv", norm=True)
     _, state = state_of("mmcv", options, more)
+    whole = {f"layer3.nl.{key}": value for key, value in state.items()}
+    broken = whole | {"layer3.nl.extra": torch.zeros(1)}
     with pytest.raises(ValueError, match=r"missing .*unexpected 'layer3\.nl\.g\.conv\.weight'"):
-        from_peer({f"layer3.nl.{key}": value for key, value in state.items()}, "mmcv")
+        from_peer(broken, "mmcv")
+    with pytest.raises(ValueError, match=r"layout 'mmcv': unexpected 'extra' \(1,\)$"):
+        from_peer(broken, "mmcv", prefix="layer3.nl")
     _, options, more = case("heykeetae", norm=False, narrow=2)
     _, state = state_of("heykeetae", options, more)
     state["key_conv.weight_orig"] = state.pop("key_conv.weight")

@@ -5,6 +5,7 @@ See chapter 3, "Same name, eight blocks".
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,15 +14,22 @@ from nonlocal_tut.arguments import one_of
 from nonlocal_tut.blocks import SelfAttention2d
 from nonlocal_tut.convert.layouts import LAYOUTS, Layout
 
+LayoutName = Literal[
+    "mmcv", "alexhex7", "tea1528", "slowfast", "pytorchvideo", "timm", "biggan", "heykeetae"
+]
 
-def from_peer(state_dict: Mapping[str, Tensor], layout: str) -> dict[str, Tensor]:
+
+def from_peer(
+    state_dict: Mapping[str, Tensor], layout: LayoutName, *, prefix: str | None = None
+) -> dict[str, Tensor]:
     """Rename a block's weights, so that our block computes what the peer's block computes.
 
     A peer's state dict -> one for `LAYOUTS[layout].block`; the layouts are "mmcv", "alexhex7",
-    "tea1528", "slowfast", "pytorchvideo", "timm", "biggan" and "heykeetae". Of a model's state
-    dict, give the block's own part, without the prefix. Build our block with the layout's
-    `switches`, changed as the peer's block was: no weight tells the scale, the pool, dot product
-    from embedded Gaussian, or the norm's eps (ours is 1e-5).
+    "tea1528", "slowfast", "pytorchvideo", "timm", "biggan" and "heykeetae". In a model's state
+    dict the block is found, whatever stands before its names ("module.", "layer3.5.non_local.");
+    of several, say which with `prefix`. Build our block with the layout's `switches`, changed as
+    the peer's block was: no weight tells the scale, the pool, dot product from embedded Gaussian,
+    or the norm's eps (ours is 1e-5).
 
     What has no place of its own in our block is folded into its neighbors. The outputs stay equal,
     but for rounding; a folded number is no longer trained as one of its own:
@@ -32,15 +40,65 @@ def from_peer(state_dict: Mapping[str, Tensor], layout: str) -> dict[str, Tensor
       C // 8 to C // 2;
     - a convolution without a bias gets one of zeros.
 
-    Raises ValueError for an unknown layout, for a missing key, an unexpected one or a shape that
-    does not fit, by its name, and for a bias of w_f next to a w_f of zeros. See chapter 3, "Same
-    name, eight blocks".
+    Raises ValueError for what is not a state dict, for an unknown layout, for several blocks or
+    none, which it lists, for a missing key, an unexpected one or a shape that does not fit, by its
+    name, and for a bias of w_f next to a w_f of zeros. See chapter 3, "Same name, eight blocks".
     """
     one_of("layout", layout, tuple(LAYOUTS))
+    state_dict = _block(state_dict, layout, prefix)
     keys = _keys(state_dict, layout)
     _check_shapes(state_dict, keys, layout)
     weights = {ours: state_dict[theirs] for theirs, ours in keys.items()}
     return weights if LAYOUTS[layout].block is SelfAttention2d else _folded(weights)
+
+
+def _block(
+    state_dict: Mapping[str, Tensor], layout: str, prefix: str | None
+) -> Mapping[str, Tensor]:
+    """The block's own part of a state dict, without its prefix."""
+    if not isinstance(state_dict, Mapping):
+        kind = type(state_dict).__name__
+        hint = "; give its state_dict()" if hasattr(state_dict, "state_dict") else ""
+        raise ValueError(f"state_dict must be a mapping from names to tensors, not a {kind}{hint}")
+    found = prefixes(state_dict, layout)
+    if prefix is None:
+        if "" in found or not found:  # a block's own dict, or nothing: _keys says what is wrong
+            return state_dict
+        if len(found) > 1:
+            blocks = ", ".join(map(repr, found[:8])) + ", …" * (len(found) > 8)
+            raise ValueError(
+                f"{len(found)} blocks of layout {layout!r}; say which: prefix={blocks}"
+            )
+        prefix = found[0]
+    elif prefix not in found and prefix and not prefix.endswith("."):
+        prefix += "."
+    part = {k.removeprefix(prefix): v for k, v in state_dict.items() if k.startswith(prefix)}
+    if not part:
+        blocks = ", ".join(map(repr, found)) or f"no block of layout {layout!r}"
+        raise ValueError(f"nothing in state_dict begins with {prefix!r}; there is {blocks}")
+    return part
+
+
+def prefixes(state_dict: Mapping[str, Tensor], layout: LayoutName | str) -> list[str]:
+    """What stands before the names of each block of this layout in a model's state dict.
+
+    A block counts if all keys of one of the layout's variants are there, and no other key has the
+    same prefix. "" is a block's own dict. Raises ValueError for an unknown layout.
+    """
+    one_of("layout", layout, tuple(LAYOUTS))
+    variants = [frozenset(keys) for keys in LAYOUTS[layout].variants()]
+    first = {min(keys) for keys in variants}
+    candidates = {
+        key.removesuffix(name)
+        for key in state_dict
+        for name in first
+        if key == name or key.endswith(f".{name}")
+    }
+    own = {
+        prefix: frozenset(k.removeprefix(prefix) for k in state_dict if k.startswith(prefix))
+        for prefix in candidates
+    }
+    return sorted(prefix for prefix, keys in own.items() if keys in variants)
 
 
 def _keys(state_dict: Mapping[str, Tensor], layout: str) -> dict[str, str]:

@@ -84,6 +84,8 @@ def attend(
     one_of("pairwise", pairwise, PAIRWISE)
     one_of("attention", attention, ATTENTION)
     check_operands(theta, phi, g, w_f, pairwise)
+    if torch.onnx.is_in_onnx_export():
+        _check_onnx(pairwise, attention)
     if w_f is not None and pairwise == "concatenation":
         theta, phi = split_concatenation(theta, phi, w_f)  # (B, N, 1), (B, M, 1)
     if attention == "matmul":
@@ -132,6 +134,15 @@ def split_concatenation(theta: Tensor, phi: Tensor, w_f: Tensor) -> tuple[Tensor
     return (theta @ w_theta).unsqueeze(-1), (phi @ w_phi).unsqueeze(-1)
 
 
+def _check_onnx(pairwise: str, attention: str) -> None:
+    """Raise a ValueError for the two ways that have no ONNX operator."""
+    if attention == "chunked" or (attention == "fused" and pairwise == "concatenation"):
+        raise ValueError(
+            f"attention={attention!r} with pairwise={pairwise!r} cannot be exported to ONNX; set "
+            'the block\'s attention to "matmul" for the export'
+        )
+
+
 def _reassociated(theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
     """(theta · phiᵀ) · g / M = theta · (phiᵀ · g / M): no softmax stands between the products."""
     return theta @ product_over(
@@ -150,11 +161,10 @@ def _sorted_sums(a: Tensor, b: Tensor, g: Tensor) -> Tensor:
     if dtype in (torch.float16, torch.bfloat16):
         a, b, g = a.float(), b.float(), g.float()
     b, order = b.sort(dim=1, descending=True)
-    first = torch.searchsorted(-b.flatten(1).contiguous(), a.flatten(1).contiguous()).unsqueeze(
-        2
-    )  # k(i): (B, N, 1)
-    center = b[:, b.shape[1] // 2, None].detach()  # leaves a + b as it is; smaller sums cancel less
-    a, b = a + center, b - center
+    rows = -b.flatten(1).contiguous(), a.flatten(1).contiguous()
+    first = torch.searchsorted(*rows).unsqueeze(2)  # k(i): (B, N, 1)
+    middle = b.narrow(1, b.shape[1] // 2, 1).detach()
+    a, b = a + middle, b - middle  # leaves a + b as it is; smaller sums cancel less
     g = g.gather(1, order.expand_as(g))
     sums = torch.cat([g, b * g], dim=-1).cumsum(dim=1)  # (B, M, 2dv)
     sums = F.pad(sums, (0, 0, 1, 0))  # the sum of the first 0 keys is 0
