@@ -84,8 +84,6 @@ def attend(
     one_of("pairwise", pairwise, PAIRWISE)
     one_of("attention", attention, ATTENTION)
     check_operands(theta, phi, g, w_f, pairwise)
-    if torch.onnx.is_in_onnx_export():
-        _check_onnx(pairwise, attention)
     if w_f is not None and pairwise == "concatenation":
         theta, phi = split_concatenation(theta, phi, w_f)  # (B, N, 1), (B, M, 1)
     if attention == "matmul":
@@ -132,15 +130,6 @@ def split_concatenation(theta: Tensor, phi: Tensor, w_f: Tensor) -> tuple[Tensor
     """
     w_theta, w_phi = w_f.chunk(2)  # (d,), (d,)
     return (theta @ w_theta).unsqueeze(-1), (phi @ w_phi).unsqueeze(-1)
-
-
-def _check_onnx(pairwise: str, attention: str) -> None:
-    """Raise a ValueError for the two ways that have no ONNX operator."""
-    if attention == "chunked" or (attention == "fused" and pairwise == "concatenation"):
-        raise ValueError(
-            f"attention={attention!r} with pairwise={pairwise!r} cannot be exported to ONNX; set "
-            'the block\'s attention to "matmul" for the export'
-        )
 
 
 def _reassociated(theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
