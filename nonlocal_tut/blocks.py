@@ -32,7 +32,6 @@ Layer = Callable[..., nn.Module]
 CONV: dict[int, Layer] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 NORM: dict[int, Layer] = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 PAIR_WEIGHTS: dict[int, Layer] = {1: PairWeights1d, 2: PairWeights2d, 3: PairWeights3d}
-SWITCHES = ("pairwise", "scale", "subsample")  # what no weight tells: kept with a state dict
 
 
 class NonLocalBlock(nn.Module):
@@ -55,9 +54,10 @@ class NonLocalBlock(nn.Module):
       have second derivatives, which a gradient penalty needs; "fused" on a GPU has not.
     - `device`, `dtype`: of the parameters, as torch's layers take them.
 
-    A state dict carries pairwise, scale and subsample as metadata, where torch keeps versions: a
-    block with others refuses it, and takes `dict(state)`, which has none. Raises ValueError for an
-    unknown switch or fewer than one inner channel.
+    A state dict carries the form, `pairwise`, as metadata, where torch keeps versions: a block of
+    another form refuses it, and takes `dict(state)`, which has none. Scale and subsample may
+    differ, as for a scale that is folded into theta. Raises ValueError for an unknown switch or
+    fewer than one inner channel.
     """
 
     # As declared for a type checker: absent where a switch leaves them out.
@@ -158,19 +158,18 @@ class NonLocalBlock(nn.Module):
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
         metadata = getattr(destination, "_metadata", {}).get(prefix[:-1], {})
-        metadata["switches"] = {name: getattr(self, name) for name in SWITCHES}
+        metadata["pairwise"] = self.pairwise
 
     def _load_from_state_dict(
         self, state: Any, prefix: str, metadata: Any, strict: bool, *found: list[str]
     ) -> None:
         super()._load_from_state_dict(state, prefix, metadata, strict, *found)
-        for name, value in metadata.get("switches", {}).items():
-            if value != (here := getattr(self, name)):
-                found[-1].append(
-                    f"{prefix}{name} is {here!r}, but the state dict was saved "
-                    f"with {name}={value!r}, and computes something else here; dict(state) has "
-                    "the weights without their switches"
-                )
+        if (saved := metadata.get("pairwise", self.pairwise)) != self.pairwise:
+            found[-1].append(
+                f"{prefix}pairwise is {self.pairwise!r}, but the state dict was saved with "
+                f"pairwise={saved!r}, and computes something else here; dict(state) has the "
+                "weights without their form"
+            )
 
     def _mean(self, x: Tensor, return_attention: bool) -> tuple[Tensor, Tensor | None]:
         """Eq. 1. Apart from Eq. 6, so that theta, phi and g are let go before w_z runs."""

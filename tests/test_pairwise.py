@@ -455,3 +455,24 @@ def test_unknown_names_are_errors_that_list_the_known_ones():
         attend(theta, phi, g, attention="flash")
     with pytest.raises(ValueError, match="pairwise must be one of"):
         affinity(theta, phi, pairwise="cosine")
+
+
+@pytest.mark.parametrize("attention", ["fused", "chunked", "matmul"])
+@pytest.mark.parametrize("d, dv", [(8, 64), (64, 64)])
+@pytest.mark.parametrize("size", [1, 10, 30, 100, 300, 1000])
+def test_a_gradient_at_large_logits_is_off_by_rounding_of_its_terms(size, d, dv, attention):
+    """Beyond logits of some 1e4 a row picks one key, and the terms of its gradient cancel to less
+    than their rounding: what is promised is an error small beside the terms, not the sum."""
+    theta, phi, g, _ = (t.detach() for t in inputs(300, 300, d, dv, 1, dtype=torch.float32))
+    dy = torch.randn(1, 300, dv, generator=torch.Generator().manual_seed(1))
+    single = [(size * theta).requires_grad_(), (size * phi).requires_grad_(), g.requires_grad_()]
+    double = [t.detach().double().requires_grad_() for t in single]
+    found = torch.autograd.grad(attend(*single, attention=attention), single, dy)
+    wanted = torch.autograd.grad(attend(*double, attention="matmul"), double, dy.double())
+    dp = (dy @ g.mT).abs().max()  # of a term: dp · phi, dp · theta
+    logits = (single[0] @ single[1].mT).abs().max()
+    rounding = min(2**-11, 2**-24 * logits.item())  # of the logits: any form in float32 has it
+    for actual, exact, side in zip(found[:2], wanted, (single[1], single[0]), strict=False):
+        term = float(dp * side.abs().max())
+        assert (actual.double() - exact).abs().max() < (2**-20 + rounding) * term
+        assert actual.isfinite().all()

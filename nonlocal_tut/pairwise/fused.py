@@ -223,8 +223,10 @@ def _by_the_kernel(
     operands = _split(q, k, v, heads)
     y, sums, dy = (_heads_of(t, heads) for t in (y, sums, _widened(dy, g.shape[-1])))
     dq, dk, dv = kernel(dy, *operands, y, sums.squeeze(3), 0.0, False, scale=1.0)
-    dk = dk.sum(1) if heads > 1 else dk.squeeze(1)  # (B, M, d), one after the other
-    dv = dv.sum(1) if heads > 1 else dv.squeeze(1)
+    for other in range(1, heads):  # in place: what the kernel has read is still alive here
+        dk[:, 0] += dk[:, other]
+        dv[:, 0] += dv[:, other]
+    dk, dv = dk[:, 0], dv[:, 0]  # (B, M, d)
     return [d.to(t.dtype) for d, t in zip((_joined(dq), dk, dv), (theta, phi, g), strict=True)]
 
 
