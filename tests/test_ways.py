@@ -180,6 +180,7 @@ def test_sync_batch_norm_and_a_norm_that_was_folded_away():
     assert isinstance(block.norm, nn.SyncBatchNorm)
     assert torch.equal(block.eval()(THREE), THREE)
     for gone in (nn.Identity(), None):
+        nn.init.normal_(block.w_z.weight)
         block.norm = gone
         assert not torch.equal(block(THREE), THREE)
         block.reset_parameters()
