@@ -59,7 +59,8 @@ def second(
     by dp it has p (e - E); by e, ds; by h, p. The sums over j make a first pass over the keys.
     """
     shapes = theta.shape, dy.shape, phi.mT.shape, g.mT.shape  # (B, N, d or dv), (B, d or dv, M)
-    zero = sum(t.new_zeros((), dtype=sums.dtype) for t in (u, v, w))  # mapped if any of them is
+    one, other, last = (t.new_zeros((), dtype=sums.dtype) for t in (u, v, w))
+    zero = one + other + last  # mapped if any of them is
     dtheta, ddy, dphi, dg = (zero.expand(shape).clone() for shape in shapes)
     size = _side(theta)
     queries = [torch.split(t, size, dim=1) for t in (theta, y, sums, dy, u, dtheta, ddy)]

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.jit._trace import is_tracing
 from torch.utils.checkpoint import checkpoint
 
 from nonlocal_tut.pairwise.forms import autocast_of, scores_backward, to_queries, weights
@@ -31,7 +32,7 @@ def chunked(theta: Tensor, phi: Tensor, g: Tensor, pairwise: str, entries: int) 
     queries a chunk has depends on the sizes, so an exported program holds for one number of chunks.
     """
     size = max(1, entries // max(1, phi.shape[0] * phi.shape[1]))
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+    if torch.compiler.is_compiling() or is_tracing():
         return _in_a_graph(theta, phi, g, pairwise, size)
     out: Tensor = _Chunked.apply(theta.to(g.dtype), phi.to(g.dtype), g, pairwise, entries)
     return out

@@ -27,6 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
+from torch.jit._trace import is_tracing
 
 from nonlocal_tut.pairwise.backends import dtype_in_kernel, taken_widths
 from nonlocal_tut.pairwise.by_blocks import gradients, second
@@ -54,7 +55,7 @@ def fused_softmax(theta: Tensor, phi: Tensor, g: Tensor, *, cuda: bool) -> Tenso
     """
     d, dv = theta.shape[-1], g.shape[-1]
     training = torch.is_grad_enabled() and any(t.requires_grad for t in (theta, phi, g))
-    eager = not (torch.compiler.is_compiling() or torch.jit.is_tracing())
+    eager = not (torch.compiler.is_compiling() or is_tracing())
     if eager and not cuda and theta.device.type in ("cpu", "meta"):
         return _on_cpu(theta, phi, g)
     d, dv = taken_widths(d, dv, dtype_in_kernel(g)) if cuda else (max(d, dv),) * 2
@@ -88,7 +89,7 @@ def _heads(q: Tensor) -> int:
     each thread. The price is a second gradient of keys and values. A program that is exported or
     traced would hold for even numbers of queries alone, so it has one head.
     """
-    fixed = EXPORTING() or torch.jit.is_tracing()
+    fixed = EXPORTING() or is_tracing()
     return 2 if not fixed and q.shape[0] == 1 and q.shape[1] % 2 == 0 else 1
 
 
@@ -118,7 +119,7 @@ def _in_rows(gradient: Tensor | None) -> Tensor | None:
 
 
 def _on_cpu(theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
-    y = _OnCpu.apply(theta, phi, g)[0]
+    y: Tensor = _OnCpu.apply(theta, phi, g)[0]
     if y.requires_grad and theta.shape[-1] == g.shape[-1]:
         y.register_hook(_in_rows)
     return y
@@ -155,7 +156,7 @@ class _OnCpu(Function):
         raise RuntimeError(FORWARD_MODE)
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple, *tensors: Tensor) -> tuple[Any, Any]:
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *tensors: Tensor) -> tuple[Any, Any]:
         return as_one_batch(_OnCpu.apply, info, in_dims, *tensors)
 
 
@@ -192,7 +193,7 @@ class _Gradients(Function):
         raise RuntimeError(FORWARD_MODE)
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple, *tensors: Tensor) -> tuple[Any, Any]:
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *tensors: Tensor) -> tuple[Any, Any]:
         return as_one_batch(_Gradients.apply, info, in_dims, *tensors)
 
 
@@ -209,7 +210,7 @@ class _Second(Function):
         pass
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple, *tensors: Tensor) -> tuple[Any, Any]:
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *tensors: Tensor) -> tuple[Any, Any]:
         return as_one_batch(_Second.apply, info, in_dims, *tensors)
 
 
@@ -240,7 +241,8 @@ def _say_that_once_is_all(*tensors: Tensor) -> None:
 def _once(gradient: Tensor | None) -> Tensor | None:
     if gradient is None or not gradient.requires_grad:
         return gradient
-    return _NoDerivative.apply(ON_CUDA, gradient)[0]
+    same: Tensor = _NoDerivative.apply(ON_CUDA, gradient)[0]
+    return same
 
 
 class _NoDerivative(Function):
