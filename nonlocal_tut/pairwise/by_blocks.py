@@ -6,6 +6,7 @@ and Σ_j p dp = Σ dy y, so that a row needs no second pass. See chapter 5, "Can
 N×N?".
 """
 
+from functools import partial
 from math import isqrt
 
 import torch
@@ -67,14 +68,9 @@ def second(
     keys = [torch.split(t, size, dim=2) for t in (phi.mT, g.mT, v.mT, w.mT, dphi, dg)]
     for theta_i, y_i, sums_i, dy_i, u_i, dtheta_i, ddy_i in zip(*queries, strict=True):
         theta_i, dy_i, u_i = (t.to(sums.dtype) for t in (theta_i, dy_i, u_i))
-
-        def block(phi_j, g_j, v_j, w_j, theta_i=theta_i, dy_i=dy_i, u_i=u_i, sums_i=sums_i):
-            p = theta_i.bmm(phi_j).sub_(sums_i).exp_()
-            e = u_i.bmm(phi_j) + theta_i.bmm(v_j)
-            return p, dy_i.bmm(g_j), e, dy_i.bmm(w_j)  # p, dp, e, h: (B, size, size)
-
+        block = partial(_block, theta_i, sums_i, dy_i, u_i)
         d = (dy_i * y_i).sum(dim=2, keepdim=True)  # (B, size, 1)
-        mean_e = mean_q = 0
+        mean_e, mean_q = torch.zeros_like(d), torch.zeros_like(d)
         for *operands, _, _ in zip(*keys, strict=True):
             p, dp, e, h = block(*(t.to(sums.dtype) for t in operands))
             mean_e = mean_e + (p * e).sum(dim=2, keepdim=True)
@@ -91,6 +87,14 @@ def second(
             ddy_i.baddbmm_(dq, g_j.mT).baddbmm_(p, w_j.mT)
     found = zip((dtheta, dphi.mT, dg.mT, ddy), (theta, phi, g, dy), strict=True)
     return [d.to(t.dtype) for d, t in found]
+
+
+def _block(
+    theta: Tensor, sums: Tensor, dy: Tensor, u: Tensor, phi: Tensor, g: Tensor, v: Tensor, w: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """p, dp, e and h (B, size, size); of the keys' side (B, d or dv, size)."""
+    p = theta.bmm(phi).sub_(sums).exp_()
+    return p, dy.bmm(g), u.bmm(phi) + theta.bmm(v), dy.bmm(w)
 
 
 def _side(theta: Tensor) -> int:
