@@ -280,7 +280,7 @@ def _rows(x: Tensor, copy: bool = False) -> Tensor:
 
 def _maps(rows: Tensor, like: Tensor) -> Tensor:
     """Rows back to the positions of `like`: (B, N, C) -> (B, C, …)."""
-    channels_first: Tensor = rows.transpose(1, 2).unflatten(2, like.shape[2:])  # type: ignore[no-untyped-call]
+    channels_first: Tensor = rows.transpose(1, 2).unflatten(2, like.shape[2:])
     return channels_first
 
 

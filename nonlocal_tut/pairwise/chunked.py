@@ -34,7 +34,7 @@ def chunked(theta: Tensor, phi: Tensor, g: Tensor, pairwise: str, entries: int) 
     size = max(1, entries // max(1, phi.shape[0] * phi.shape[1]))
     if torch.compiler.is_compiling() or is_tracing():
         return _in_a_graph(theta, phi, g, pairwise, size)
-    out: Tensor = _Chunked.apply(theta.to(g.dtype), phi.to(g.dtype), g, pairwise, entries)
+    out: Tensor = _Chunked.apply(theta.to(g.dtype), phi.to(g.dtype), g, pairwise, entries)  # type: ignore[no-untyped-call]
     return out
 
 

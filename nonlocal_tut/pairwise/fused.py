@@ -119,7 +119,7 @@ def _in_rows(gradient: Tensor | None) -> Tensor | None:
 
 
 def _on_cpu(theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
-    y: Tensor = _OnCpu.apply(theta, phi, g)[0]
+    y: Tensor = _OnCpu.apply(theta, phi, g)[0]  # type: ignore[no-untyped-call]
     if y.requires_grad and theta.shape[-1] == g.shape[-1]:
         y.register_hook(_in_rows)
     return y
@@ -149,7 +149,7 @@ class _OnCpu(Function):
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
-        return (None,) * 3 if dy is None else _Gradients.apply(*ctx.saved_tensors, dy)
+        return (None,) * 3 if dy is None else _Gradients.apply(*ctx.saved_tensors, dy)  # type: ignore[no-untyped-call]
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor) -> None:
@@ -184,8 +184,8 @@ class _Gradients(Function):
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
         operands = (*ctx.saved_tensors, *cotangents)
         with torch.no_grad():
-            found = _Second.apply(*operands)
-        dtheta, dphi, dg, ddy, *_ = _NoDerivative.apply(THIRD, *found, *operands)
+            found = _Second.apply(*operands)  # type: ignore[no-untyped-call]
+        dtheta, dphi, dg, ddy, *_ = _NoDerivative.apply(THIRD, *found, *operands)  # type: ignore[no-untyped-call]
         return dtheta, dphi, dg, None, None, ddy
 
     @staticmethod
@@ -241,7 +241,7 @@ def _say_that_once_is_all(*tensors: Tensor) -> None:
 def _once(gradient: Tensor | None) -> Tensor | None:
     if gradient is None or not gradient.requires_grad:
         return gradient
-    same: Tensor = _NoDerivative.apply(ON_CUDA, gradient)[0]
+    same: Tensor = _NoDerivative.apply(ON_CUDA, gradient)[0]  # type: ignore[no-untyped-call]
     return same
 
 
