@@ -188,7 +188,7 @@ def _scores(block: Block, theta: Tensor, phi: Tensor) -> Tensor:
     if theta.dtype in (torch.float16, torch.bfloat16):
         theta, phi = theta.float(), phi.float()
     if getattr(block, "pairwise", None) == "concatenation":
-        w_f = block.w_f.weight.flatten().to(theta.dtype)
+        w_f = block.w_f().to(theta.dtype)  # (2C',)
         a, b = split_concatenation(theta, phi, w_f)  # (B, P, 1), (B, m, 1)
         return F.relu(a + b.mT)
     return theta @ phi.mT
