@@ -70,7 +70,8 @@ def compare(
 
     device: "cpu" or "cuda"; None is a GPU if there is one. sizes: (B, C, H, W), each for all of
     "article", "swapped", "dot_product", "paper", "paper_pooled" and the two fused blocks
-    "SelfAttention2d" and "NonLocalBlock", whose kernels need scratch that no prediction has.
+    "SelfAttention2d" and "NonLocalBlock", whose kernels on a GPU need scratch that no prediction
+    has.
 
     Raises what `measure` raises. See chapter 4, "Where do the bytes go?".
     """
