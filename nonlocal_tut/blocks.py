@@ -188,7 +188,10 @@ class NonLocalBlock(nn.Module):
         if return_attention:
             attention = affinity(theta, phi, w_f, pairwise=self.pairwise)  # (B, N, M)
             return attention @ g, attention
-        return attend(theta, phi, g, w_f, pairwise=self.pairwise, attention=self.attention), None
+        how = {"pairwise": self.pairwise, "attention": self.attention}
+        return self.attend(theta, phi, g, w_f, **how), None
+
+    attend = staticmethod(attend)  # where keys lie on other devices, `parallel` puts another here
 
 
 class SelfAttention2d(nn.Module):
@@ -266,7 +269,9 @@ class SelfAttention2d(nn.Module):
         if return_attention:
             attention = affinity(query, key)  # (B, N, N)
             return attention @ value, attention
-        return attend(query, key, value, attention=self.attention), None
+        return self.attend(query, key, value, attention=self.attention), None
+
+    attend = staticmethod(attend)  # as in NonLocalBlock
 
 
 def _rows(x: Tensor, copy: bool = False) -> Tensor:

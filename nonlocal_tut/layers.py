@@ -9,13 +9,14 @@ class _PairWeights(nn.Module):
     """w_f of Eq. 5: a 1×1 convolution's weight, for pairs that are never stacked.
 
     Called without an input, as a module, so that hooks on it run and sharded weights are gathered.
+    They are let go when the call is over, so what it returns is a copy.
     """
 
     weight: Tensor
 
     def forward(self) -> Tensor:
         """The weight as a vector, (2C',)."""
-        return self.weight.flatten()
+        return self.weight.flatten().clone()
 
 
 class PairWeights1d(_PairWeights, nn.Conv1d):  # type: ignore[misc]

@@ -5,9 +5,18 @@ One file a chapter; an exercise is a function from the reader's answer to a hint
 
 from typing import Any
 
-from nonlocal_tut.check import chapter1, chapter2, chapter3, chapter4, chapter5, chapter6, chapter7
+from nonlocal_tut.check import (
+    chapter1,
+    chapter2,
+    chapter3,
+    chapter4,
+    chapter5,
+    chapter6,
+    chapter7,
+    chapter9,
+)
 
-CHAPTERS = (chapter1, chapter2, chapter3, chapter4, chapter5, chapter6, chapter7)
+CHAPTERS = (chapter1, chapter2, chapter3, chapter4, chapter5, chapter6, chapter7, chapter9)
 FUNCTIONS = {number: hint for chapter in CHAPTERS for number, hint in chapter.FUNCTIONS.items()}
 VALUES = {number: hint for chapter in CHAPTERS for number, hint in chapter.VALUES.items()}
 EXERCISES = dict(sorted((VALUES | FUNCTIONS).items()))

@@ -10,6 +10,7 @@ TENSORS = {  # fill and edge by the tensor's role
     "value": ("#d3ede4", G),
     "output": ("#efdcec", OUTPUT),
     "map": ("#f3eecb", "#7c7b3a"),
+    "matrix": ("#f3eecb", "#7c7b3a"),
 }
 
 
