@@ -161,3 +161,14 @@ def test_measuring_leaves_threads_and_onednn_as_they_were():
     threads, enabled = torch.get_num_threads(), torch.backends.mkldnn.enabled
     memory.measure(article, SHAPE, device="cpu")
     assert torch.get_num_threads() == threads and torch.backends.mkldnn.enabled == enabled
+
+
+def test_a_module_that_keeps_a_computed_weight_is_run_as_a_copy():
+    """The old weight_norm computes the weight and keeps it; deepcopy alone refuses such a tensor."""
+    with pytest.warns(FutureWarning):
+        conv = torch.nn.utils.weight_norm(nn.Conv1d(4, 4, 3))
+    before = conv.weight_g.clone()
+    predicted = memory.predict(lambda: conv, (2, 4, 19))
+    measured = memory.measure(lambda: conv, (2, 4, 19), device="cpu")
+    assert abs(predicted.peak_bytes - measured.peak_bytes) <= 64
+    assert torch.equal(conv.weight_g, before) and conv.weight_g.grad is None

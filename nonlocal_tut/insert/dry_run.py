@@ -4,13 +4,14 @@ A copy in eval mode runs, so statistics, gradients, modes and counters of the or
 copy has no forward hooks: one that records activations would record those of the dry run.
 """
 
-import copy
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
+
+from nonlocal_tut.copies import copied, without_numbers
 
 CONV = {nn.Conv1d: (1024,), nn.Conv2d: (224, 224), nn.Conv3d: (64, 64, 64)}  # sides of a guess
 
@@ -29,13 +30,13 @@ def outputs_of(model: nn.Module, names: Iterable[str], example: Any = None) -> d
     shapes = tree_map_only(Tensor, lambda t: tuple(t.shape), example)
     names = list(names)
     try:
-        return _run(_on_meta(model), names, *tree_map_only(Tensor, _meta, (args, kwargs)))
+        return _run(without_numbers(model), names, *tree_map_only(Tensor, _meta, (args, kwargs)))
     except Exception:  # whatever a model may raise that looks at its numbers
         pass
     try:
         here = next((p.device for p in model.parameters()), torch.device("cpu"))
         args, kwargs = tree_map_only(Tensor, lambda t: _numbers(t, here), (args, kwargs))
-        return _run(copy.deepcopy(model), names, args, kwargs)
+        return _run(copied(model), names, args, kwargs)
     except Exception as error:
         raise ValueError(
             f"the dry run failed with example={shapes}: {type(error).__name__}: {error}"
@@ -69,13 +70,6 @@ def _guess(model: nn.Module) -> Tensor:
         if sides and conv.in_channels:
             return conv.weight.new_zeros(1, conv.in_channels, *sides)
     raise ValueError("example must be given: the model has no convolution that tells its input")
-
-
-def _on_meta(model: nn.Module) -> nn.Module:
-    """A copy without numbers: what is copied of a tensor is its shape."""
-    memo = {id(t): _meta(t) for t in model.buffers()}
-    memo |= {id(p): nn.Parameter(_meta(p), p.requires_grad) for p in model.parameters()}
-    return copy.deepcopy(model, memo)
 
 
 def _meta(tensor: Tensor) -> Tensor:

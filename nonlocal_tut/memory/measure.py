@@ -1,10 +1,10 @@
 """The bytes of a real run, on a CPU or a GPU, in the same report as a prediction's."""
 
-import copy
 import math
 
 import torch
 
+from nonlocal_tut.copies import copied
 from nonlocal_tut.memory.on_cpu import run_on_cpu
 from nonlocal_tut.memory.on_cuda import run_on_cuda
 from nonlocal_tut.memory.predict import predict
@@ -48,7 +48,7 @@ def measure(
         raise ValueError("device='cuda' needs a GPU that torch can use, and there is none here")
     _refuse_what_does_not_fit(make_module, input_shape, dtype, training, device, optimizer)
     here = place(device)
-    module = copy.deepcopy(built(make_module, here)).to(here, dtype).train(training)
+    module = copied(built(make_module, here)).to(here, dtype).train(training)
     inputs = inputs_for(input_shape, dtype, here, training)
     run = run_on_cuda if device == "cuda" else run_on_cpu
     return run(module, inputs, training, optimizer_for(module, optimizer, training))

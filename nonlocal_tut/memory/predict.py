@@ -2,6 +2,7 @@
 
 import torch
 
+from nonlocal_tut.copies import without_numbers
 from nonlocal_tut.memory.allocator import block_sizes
 from nonlocal_tut.memory.report import Report, summed
 from nonlocal_tut.memory.run import (
@@ -19,7 +20,6 @@ from nonlocal_tut.memory.run import (
 )
 from nonlocal_tut.memory.stand_in import RunsAs
 from nonlocal_tut.memory.tracker import Tracker
-from nonlocal_tut.shapes.record import without_numbers
 
 META = torch.device("meta")
 

@@ -1,14 +1,13 @@
 """A copy of somebody's net that can be asked for gradients at random inputs."""
 
-import copy
 import re
 from collections.abc import Callable, Sequence
 from numbers import Integral
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.utils._pytree import tree_leaves
 
+from nonlocal_tut.copies import copied
 from nonlocal_tut.receptive_field.redraw import redraw
 
 Net = nn.Module | Callable[[Tensor], Tensor]
@@ -30,11 +29,11 @@ class Probe:
         self.shape = self._with_batch(_tuple(input_shape))  # (B, C, H, W)
         if isinstance(module, nn.Module):
             self.dtype = torch.float64
-            self.net = _copied(module).to("cpu", self.dtype).eval()
+            self.net = copied(module).to("cpu", self.dtype).eval()
             try:
                 self._outputs(self.shape)
             except ValueError:  # a net that turns its input into float32 itself
-                single = _copied(module).to("cpu", torch.get_default_dtype()).eval()
+                single = copied(module).to("cpu", torch.get_default_dtype()).eval()
                 if _runs(single, self.shape, torch.get_default_dtype()):
                     self.net, self.dtype = single, torch.get_default_dtype()
         self.outputs = self._outputs(self.shape)
@@ -113,15 +112,6 @@ def _runs(net: Net, shape: tuple[int, ...], dtype: torch.dtype) -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def _copied(module: nn.Module) -> nn.Module:
-    """A copy, also of a module that keeps a computed tensor, as the old weight_norm does."""
-    held = tree_leaves([vars(part) for part in module.modules()])
-    lazy = [v for v in held if isinstance(v, nn.UninitializedBuffer)]  # has no copy of its own
-    memo = {id(v): nn.UninitializedBuffer(device=v.device, dtype=v.dtype) for v in lazy}
-    computed = [v for v in held if isinstance(v, Tensor) and not v.is_leaf]
-    return copy.deepcopy(module, memo | {id(v): v.detach().clone() for v in computed})
 
 
 def _axes_of(layer: nn.Module) -> int:

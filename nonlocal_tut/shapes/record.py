@@ -1,6 +1,5 @@
 """The run on the meta device: each torch call that the target makes is written down."""
 
-import copy
 import inspect
 import itertools
 from collections.abc import Callable
@@ -9,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils._pytree import tree_map_only
 
+from nonlocal_tut.copies import without_numbers
 from nonlocal_tut.shapes.costs import Count, Counter, shapes_in
 from nonlocal_tut.shapes.failure import CONVOLUTIONS, sentence
 from nonlocal_tut.shapes.names import Shape, Table, choose, name_table, named, read
@@ -158,19 +158,6 @@ def _in_order(func: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any
 
 def _meta(tensor: Tensor) -> Tensor:
     return tensor if tensor.is_meta else tensor.detach().to("meta")
-
-
-def without_numbers(module: nn.Module) -> nn.Module:
-    """A copy of a module on the meta device; the module itself stays as it was."""
-    # A copy, because torch.func.functional_call would keep what a forward assigns to self.
-    held = tree_leaves([vars(part) for part in module.modules()])  # in lists and dicts, too
-    return copy.deepcopy(module, {id(v): _stand_in(v) for v in held if isinstance(v, Tensor)})
-
-
-def _stand_in(tensor: Tensor) -> Tensor:
-    bare = tensor.detach().to("meta")
-    is_parameter = isinstance(tensor, nn.Parameter)
-    return nn.Parameter(bare, tensor.requires_grad) if is_parameter else bare
 
 
 def _channels(module: nn.Module) -> int | None:
