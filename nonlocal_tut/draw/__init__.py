@@ -6,6 +6,7 @@ Colors mean things everywhere: theta/query, phi/key, g/value, output, input; nev
 
 from nonlocal_tut.draw.attention import attention_on
 from nonlocal_tut.draw.boxes import product
+from nonlocal_tut.draw.clips import clip
 from nonlocal_tut.draw.curves import lines
 from nonlocal_tut.draw.look import DOTS, INPUT, OUTPUT, PHI, THETA, WIDE, WIDTH, G
 from nonlocal_tut.draw.memory import at_peak, timeline
@@ -22,6 +23,7 @@ __all__ = [
     "G",
     "at_peak",
     "attention_on",
+    "clip",
     "cone",
     "lines",
     "maps",

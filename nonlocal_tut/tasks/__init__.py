@@ -5,6 +5,8 @@
   (chapter 7).
 - `denoise`: take the noise out of crops of real pictures (chapter 6).
 - `stereo`: find each cell of a left view in the right one, where the match is known (chapter 6).
+- `moving`: name the color that a moving dot showed in another frame, so that the answer lies in
+  another place and another time (chapter 8).
 """
 
 from nonlocal_tut.tasks.remote import Trained, remote_copy, train

@@ -14,13 +14,13 @@ COLORS = 4
 class Examples(NamedTuple):
     """A batch of the task: what is shown, where it is asked, what is right."""
 
-    maps: Tensor  # (B, COLORS + 1, side, side), zeros but for the dot and the marker
-    marker: Tensor  # (B,) index of the marker among the side·side positions; or (B, P), P of them
+    maps: Tensor  # (B, planes, [T,] side, side): a plane a color, one for the marker, the task's
+    marker: Tensor  # (B,) index of the marker among all positions; or (B, P), P of them
     color: Tensor  # like marker: the dot's color, 0 … COLORS - 1
 
 
 def answers(model: nn.Module, examples: Examples) -> Tensor:
-    """The net's logits where it is asked: (B, COLORS, H, W) read at the marker -> (B, COLORS).
+    """The net's logits where it is asked: (B, COLORS, [T,] H, W) at the marker -> (B, COLORS).
 
     With several markers, marker being (B, P): -> (B, COLORS, P).
     Raises ValueError if the net's logits have another shape. See chapter 1.

@@ -1,0 +1,49 @@
+"""Pictures of clips: frames side by side, and what one position takes from all of them."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from torch import Tensor
+
+from nonlocal_tut.draw.look import DOTS, INPUT, WIDTH, plt
+from nonlocal_tut.draw.positions import _grid
+
+
+def clip(planes: Tensor, values: Mapping[str, Tensor] | None = None) -> None:
+    """A clip of the moving-copy task, a frame a column; below it, numbers for all its positions.
+
+    planes: (COLORS + 2, T, side, side), the dot with its number, blank in the other frames, and
+    the marker that asks; values: under a row's name, (T, side, side), as the weights that one
+    position gives to all, from 0 (dark) to the row's largest (bright).
+    """
+    planes, values = np.asarray(planes), values or {}
+    frames, rows = planes.shape[1], 1 + len(values)
+    panel = WIDTH / frames
+    size = {"figsize": (WIDTH, rows * (panel - 0.08) + 0.15), "squeeze": False}
+    _, axes = plt.subplots(rows, frames, **size)
+    for row, name in zip(axes, ["the clip", *values], strict=True):
+        row[0].set_ylabel(name)
+        shown = np.asarray(values[name].detach().cpu().double()) if name in values else None
+        for t, ax in enumerate(row):
+            _frame(ax, planes[:, t], None if shown is None else shown[t] / shown.max())
+    for t, ax in enumerate(axes[0]):
+        ax.set_title(f"frame {t}")
+    plt.show()
+
+
+def _frame(ax, planes: np.ndarray, shown: np.ndarray | None) -> None:
+    side, colors, white = planes.shape[-1], len(DOTS), shown is None
+    shown = np.ones((side, side)) if white else shown
+    ax.imshow(shown, cmap="gray" if white else "cividis", vmin=0, vmax=1)
+    _grid(ax, side, side)
+    for row, column in np.argwhere(planes[colors + 1]) if white else ():
+        ax.plot(column, row, "o", ms=11, mfc="white", mec=INPUT)
+    for plane, row, column in np.argwhere(planes[: colors + 1]):
+        asks = plane == colors
+        fill = DOTS[plane] if white and not asks else "none"  # else the number below would hide
+        dark = plane < 2 if fill != "none" else shown[row, column] < 0.6
+        ink = "white" if dark else "black"
+        if not (white and asks):
+            ax.plot(column, row, "o", ms=12, mfc=fill, mec="black" if white else ink)
+        text = {"ha": "center", "va": "center_baseline", "weight": "bold" if asks else "normal"}
+        ax.text(column, row, "?" if asks else plane, color=ink, fontsize=10 + asks, **text)
