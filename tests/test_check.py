@@ -6,6 +6,7 @@ import answers4
 import answers5
 import answers6
 import answers7
+import answers8
 import answers9
 import pytest
 import torch
@@ -169,8 +170,9 @@ WRONG = [
     ("3.3", lambda *given: None, "None"),
     ("3.3", lambda *given: split(*given).float(), "should be torch.float64"),
 ]
-RIGHT += answers4.RIGHT + answers5.RIGHT + answers6.RIGHT + answers7.RIGHT + answers9.RIGHT
-WRONG += answers4.WRONG + answers5.WRONG + answers6.WRONG + answers7.WRONG + answers9.WRONG
+for answers in (answers4, answers5, answers6, answers7, answers8, answers9):
+    RIGHT += answers.RIGHT
+    WRONG += answers.WRONG
 FUNCTIONS = {exercise for exercise, answer in RIGHT if callable(answer)}
 SILLY = ["fifty-five", 5.5, [], [[1]], {}, torch.tensor([2.0, 3.0])]
 

@@ -193,7 +193,6 @@ class Knows(nn.Module):
 def test_a_net_that_knows_is_right_wherever_it_is_asked():
     trained = train(Knows, steps=2, batch=4, label="knows")
     assert trained.accuracy == dict.fromkeys(ASKED, 1.0) and trained.label == "knows"
-    *training, _, _, _, _ = trained.model.asked
     assert [mode for mode, _ in trained.model.asked] == [True] * 2 + [False] * 4
     for (_, maps), asked in zip(trained.model.asked[2:], ASKED, strict=True):
         assert len(maps) >= 200

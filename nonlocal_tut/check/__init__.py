@@ -13,10 +13,21 @@ from nonlocal_tut.check import (
     chapter5,
     chapter6,
     chapter7,
+    chapter8,
     chapter9,
 )
 
-CHAPTERS = (chapter1, chapter2, chapter3, chapter4, chapter5, chapter6, chapter7, chapter9)
+CHAPTERS = (
+    chapter1,
+    chapter2,
+    chapter3,
+    chapter4,
+    chapter5,
+    chapter6,
+    chapter7,
+    chapter8,
+    chapter9,
+)
 FUNCTIONS = {number: hint for chapter in CHAPTERS for number, hint in chapter.FUNCTIONS.items()}
 VALUES = {number: hint for chapter in CHAPTERS for number, hint in chapter.VALUES.items()}
 EXERCISES = dict(sorted((VALUES | FUNCTIONS).items()))

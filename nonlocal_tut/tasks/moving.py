@@ -66,7 +66,7 @@ def moving_copy(
 
 
 def _paths(batch: int, frames: int, side: int, generator: torch.Generator) -> Tensor:
-    """Straight lines at one position a frame, in one of eight directions: (B, T, 2), row, column."""
+    """Straight lines, one step a frame in one of eight directions: (B, T, 2), row and column."""
     way = torch.randint(8, (batch,), generator=generator)
     way = way + (way >= 4)  # of the nine steps, all but (0, 0)
     step = torch.stack([way // 3, way % 3], dim=1) - 1  # (B, 2)
