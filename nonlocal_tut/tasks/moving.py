@@ -116,7 +116,7 @@ def train(
     side: int = 7,
     steps: int = 250,
     batch: int = 32,
-    learning_rate: float = 1e-2,
+    learning_rate: float = 5e-3,
     seed: int = 0,
     label: str = "",
 ) -> Moved:
