@@ -12,7 +12,7 @@ from nonlocal_tut.draw.positions import _grid
 def clip(planes: Tensor, values: Mapping[str, Tensor] | None = None) -> None:
     """A clip of the moving-copy task, a frame a column; below it, numbers for all its positions.
 
-    planes: (COLORS + 2, T, side, side), the dot with its number, blank in the other frames, and
+    planes: (COLORS + 3, T, side, side), the dot with its number, blank in the other frames, and
     the marker that asks; values: under a row's name, (T, side, side), as the weights that one
     position gives to all, from 0 (dark) to the row's largest (bright).
     """
@@ -36,7 +36,7 @@ def _frame(ax, planes: np.ndarray, shown: np.ndarray | None) -> None:
     shown = np.ones((side, side)) if white else shown
     ax.imshow(shown, cmap="gray" if white else "cividis", vmin=0, vmax=1)
     _grid(ax, side, side)
-    for row, column in np.argwhere(planes[colors + 1]) if white else ():
+    for row, column in np.argwhere(planes[colors + 2]) if white else ():
         ax.plot(column, row, "o", ms=11, mfc="white", mec=INPUT)
     for plane, row, column in np.argwhere(planes[: colors + 1]):
         asks = plane == colors

@@ -19,7 +19,7 @@ from nonlocal_tut.tasks.training import COLORS, Examples, answers, fit, to
 
 ASKED = ("same frame", "same place", "next frame", "later")
 APART = 2  # frames or positions, at least, that "same frame", "same place" and "later" lie apart
-PLANES = COLORS + 2  # colors, marker, the dot in each frame
+PLANES = COLORS + 3  # colors, marker, the dot with its color, the dot without
 
 
 def moving_copy(
@@ -34,8 +34,9 @@ def moving_copy(
 
     batch: how many; frames: T; side: of the square frames, in positions; asked: one of `ASKED`,
     None: drawn evenly from them; generator: every random choice comes from it.
-    -> Examples with maps (B, COLORS + 2, T, side, side), marker (B,) an index among the
-    T·side·side positions, color (B,). Plane COLORS + 1 is 1 where the dot is, in each frame.
+    -> Examples with maps (B, COLORS + 3, T, side, side), marker (B,) an index among the
+    T·side·side positions, color (B,). Plane COLORS has the marker, COLORS + 1 the dot where it
+    shows its color, and COLORS + 2 the dot where it is blank.
 
     Raises ValueError for another word in `asked`, fewer than 3 frames, or a side below 4 or
     `frames`.
@@ -61,7 +62,9 @@ def moving_copy(
     maps = torch.zeros(batch, PLANES, frames, side, side)
     maps[clip, color, shown, *dot.unbind(1)] = 1.0
     maps[clip, COLORS, ask, *marker.unbind(1)] = 1.0
-    maps[clip[:, None], COLORS + 1, every, *path.unbind(2)] = 1.0
+    maps[clip[:, None], COLORS + 2, every, *path.unbind(2)] = 1.0
+    maps[clip, COLORS + 2, shown, *dot.unbind(1)] = 0.0
+    maps[clip, COLORS + 1, shown, *dot.unbind(1)] = 1.0
     return Examples(maps, (ask * side + marker[:, 0]) * side + marker[:, 1], color)
 
 
@@ -114,15 +117,15 @@ def train(
     *,
     frames: int = 4,
     side: int = 7,
-    steps: int = 250,
+    steps: int = 200,
     batch: int = 32,
-    learning_rate: float = 5e-3,
+    learning_rate: float = 1e-2,
     seed: int = 0,
     label: str = "",
 ) -> Moved:
     """Build a net, train it on the moving-copy task, all questions mixed, and test it on each.
 
-    build: () -> module that maps (B, COLORS + 2, T, side, side) -> (B, COLORS, T, side, side)
+    build: () -> module that maps (B, COLORS + 3, T, side, side) -> (B, COLORS, T, side, side)
     logits; the rest as in `remote.train`. Raises ValueError if the logits have another shape.
     See chapter 8, "Space, time or spacetime?".
     """
