@@ -40,7 +40,7 @@ def _inflated(answer: Callable[[Tensor, int], Tensor]) -> str:
         if torch.allclose(out, frames):
             continue
         if torch.allclose(got, weight[:, :, None].expand_as(got) / t):
-            return "that is the page's: right for a still clip. Here each frame counts for itself."
+            return "right for a still clip; here each frame counts alone."
         if torch.allclose(got.sum(2), t * weight):
             return f"that adds {t} frames up. Which one plane looks at the frame itself?"
         if torch.allclose(got.sum(2), weight):
