@@ -164,7 +164,7 @@ def test_measuring_leaves_threads_and_onednn_as_they_were():
 
 
 def test_a_module_that_keeps_a_computed_weight_is_run_as_a_copy():
-    """The old weight_norm computes the weight and keeps it; deepcopy alone refuses such a tensor."""
+    """The old weight_norm keeps the weight that it computes, which deepcopy alone refuses."""
     with pytest.warns(FutureWarning):
         conv = torch.nn.utils.weight_norm(nn.Conv1d(4, 4, 3))
     before = conv.weight_g.clone()
