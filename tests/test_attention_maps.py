@@ -116,6 +116,18 @@ def test_every_block_of_a_model_by_its_name(training):
     assert shapes == {"first": ((8, 12), (8, 12)), "stage.1.inserted": ((4, 6), (2, 3))}
 
 
+def test_maps_come_in_the_order_of_their_last_run():
+    first, second = NonLocalBlock(4), NonLocalBlock(4)
+    model = nn.Sequential(first, second, first)
+    found = attention_maps(model, torch.randn(1, 4, 3, 3))
+    assert list(found) == ["1", "0"]
+
+
+def test_a_scale_of_zero_makes_all_keys_equal():
+    found = attention_maps(NonLocalBlock(4, scale=0.0), torch.randn(1, 4, 3, 3))
+    torch.testing.assert_close(found[""].weights, torch.full((1, 9, 9), 1 / 9))
+
+
 def test_a_compiled_model_shows_its_blocks_and_is_not_compiled_again():
     model, graphs = net().eval(), []
     expected = attention_maps(model, X, [(3, 5)])

@@ -5,8 +5,10 @@ from itertools import product
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from nonlocal_tut import SelfAttention2d, memory, pairwise
+from nonlocal_tut.memory.stand_in import RunsAs
 from nonlocal_tut.pairwise import operation
 from nonlocal_tut.pairwise.backends import (
     HALVES,
@@ -244,6 +246,45 @@ def test_attend_hands_a_gpu_only_what_a_kernel_takes(d, dv, dtype, capability, m
     assert all(choice.backend != "math" for choice in seen)
     if dtype in HALVES and d == dv and capability != T4:
         assert seen[0].backend == "flash"
+
+
+@pytest.mark.parametrize("dtype, capability", [(F64, H100), (BF16, T4)])
+def test_a_gpu_without_a_kernel_computes_the_same(dtype, capability, monkeypatch):
+    monkeypatch.setattr(operation, "capability_of", lambda _: capability)
+    draw = torch.Generator().manual_seed(2)
+    theta, phi, g = (torch.randn(2, n, 5, generator=draw).to(dtype) for n in (6, 4, 4))
+    p = (theta.double() @ phi.double().mT).softmax(dim=-1)  # (B, N, M): over keys, not queries
+    y = pairwise.attend(theta, phi, g)
+    torch.testing.assert_close(y.double(), p @ g.double(), rtol=0, atol=16 * torch.finfo(dtype).eps)
+
+
+class Called(TorchDispatchMode):
+    """The names of the operations that ran while it was entered."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.names.append(function._schema.name.split("::")[1])
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("d, dv", [(8, 64), (32, 32)])
+def test_a_prediction_for_a_gpu_runs_the_gpu_s_kernel_and_none_of_the_cpu_s(d, dv):
+    theta, phi, g = (torch.empty(1, 16, w, device="meta", requires_grad=True) for w in (d, d, dv))
+    with RunsAs("cuda"), Called() as called:
+        pairwise.attend(theta, phi, g).sum().backward()
+    kernel = "_scaled_dot_product_efficient_attention"  # flash and cuDNN have no float32
+    attention = [name for name in called.names if "attention" in name]
+    assert attention == [kernel, f"{kernel}_backward"]
+
+
+def test_attention_is_fused_if_nobody_says_otherwise():
+    theta = torch.zeros(1, 8, 4)
+    with Called() as called:
+        pairwise.attend(theta, theta, theta)
+    assert "_scaled_dot_product_flash_attention_for_cpu" in called.names
 
 
 def test_a_tensor_of_the_cpu_and_of_no_device_has_the_cpu_s_kernel():

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nonlocal_tut import NonLocalBlock
-from nonlocal_tut.convert import LAYOUTS, from_peer
+from nonlocal_tut.convert import LAYOUTS, from_peer, prefixes
 
 C, INNER = 16, 8
 SIDES = {1: (7,), 2: (4, 5), 3: (2, 4, 3)}
@@ -430,6 +430,92 @@ def test_a_whole_models_dict_and_torchs_spectral_norm_get_a_hint():
     state["key_conv.weight_orig"] = state.pop("key_conv.weight")
     with pytest.raises(ValueError, match=r"unexpected 'key_conv\.weight_orig'.*fold spectral norm"):
         from_peer(state, "heykeetae")
+
+
+def plain(layout, seed=0):
+    """One block's own state dict."""
+    options = dict(pairwise="embedded_gaussian", dims=2, subsample=None, norm=layout == "timm")
+    narrow = C // 8 if layout == "heykeetae" else INNER
+    return MAKE[layout](draw(C, INNER, narrow=narrow, seed=seed), **options)
+
+
+def several(layout, *places):
+    """A model's state dict, with a block in each of the places, each with other numbers."""
+    blocks = {place: plain(layout, seed) for seed, place in enumerate(places)}
+    model = {"conv.weight": torch.zeros(4, 3, 3, 3), "g": torch.zeros(1)}
+    for place, block in blocks.items():
+        model |= {f"{place}{key}": value for key, value in block.items()}
+    return model, blocks
+
+
+@pytest.mark.parametrize("layout", ["mmcv", "timm", "heykeetae"])
+def test_of_several_blocks_the_one_that_is_named_is_taken(layout):
+    places = "module.b.0.", "a.10.nl.", "a.1.nl."
+    model, blocks = several(layout, *places)
+    assert prefixes(model, layout) == sorted(places)
+    for place, block in blocks.items():
+        expected = from_peer(block, layout)
+        for prefix in (place, place.removesuffix(".")):
+            found = from_peer(model, layout, prefix=prefix)
+            assert found.keys() == expected.keys()
+            assert all(torch.equal(found[key], expected[key]) for key in found)
+
+
+def test_of_several_blocks_none_is_guessed():
+    model, _ = several("mmcv", *(f"a.{i}." for i in range(2)))
+    with pytest.raises(ValueError, match=r"^2 blocks of layout 'mmcv'; say.*='a\.0\.', 'a\.1\.'$"):
+        from_peer(model, "mmcv")
+    model, _ = several("mmcv", *(f"a.{i}." for i in range(9)))
+    with pytest.raises(ValueError, match=r"^9 blocks .*'a\.7\.', …$"):
+        from_peer(model, "mmcv")
+
+
+@pytest.mark.parametrize("norm", [True, False])
+@pytest.mark.parametrize("pairwise", FORMS)
+def test_the_one_block_of_a_model_is_found_in_every_form(pairwise, norm):
+    _, options, more = case("mmcv", pairwise, norm=norm)
+    _, block = state_of("mmcv", options, more)
+    expected = from_peer(block, "mmcv")
+    model = {"stem.weight": torch.zeros(2)} | {f"x.{key}": value for key, value in block.items()}
+    assert prefixes(block, "mmcv") == [""] and prefixes(model, "mmcv") == ["x."]
+    found = from_peer(model, "mmcv")
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[key], expected[key]) for key in found)
+
+
+def test_a_prefix_ends_at_a_dot_and_a_block_has_its_keys_alone():
+    model, blocks = several("mmcv", "nl.", "my_nl.")
+    assert from_peer(model, "mmcv", prefix="nl")["g.weight"] is blocks["nl."]["g.conv.weight"]
+    assert prefixes({f"my_{key}": value for key, value in plain("mmcv").items()}, "mmcv") == []
+    assert prefixes(model | {"nl.more": torch.zeros(1)}, "mmcv") == ["my_nl."]
+    assert prefixes(plain("mmcv"), "timm") == [] == prefixes({}, "mmcv")
+
+
+def test_a_prefix_of_nothing_says_which_there_are():
+    model, _ = several("mmcv", "a.", "b.")
+    with pytest.raises(ValueError, match=r"begins with 'c\.'; there is 'a\.', 'b\.'$"):
+        from_peer(model, "mmcv", prefix="c")
+    with pytest.raises(ValueError, match=r"there is no block of layout 'timm'$"):
+        from_peer(model, "timm", prefix="c")
+
+
+def test_what_is_no_state_dict_is_named():
+    with pytest.raises(ValueError, match=r"not a NonLocalBlock; give its state_dict\(\)$"):
+        from_peer(NonLocalBlock(C), "mmcv")
+    with pytest.raises(ValueError, match=r"tensors, not a NoneType$"):
+        from_peer(None, "mmcv")
+    with pytest.raises(ValueError, match=r"^'g\.conv\.weight' must be .* not a NoneType$"):
+        from_peer(plain("mmcv") | {"g.conv.weight": None}, "mmcv")
+
+
+def test_only_biggan_may_have_spectral_norm():
+    """Whoever adds a layout says so, or its variants have none."""
+    spectral = {
+        name
+        for name, layout in LAYOUTS.items()
+        if any(key.endswith(".u0") for keys in layout.variants() for key in keys)
+    }
+    assert spectral == {"biggan"}
 
 
 def test_a_bias_that_nothing_can_take_is_refused():

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from nonlocal_tut import memory
 from nonlocal_tut.memory.hidden import ROWS
+from nonlocal_tut.memory.variants import VARIANTS
 
 EXACT = 64  # bytes; the CPU wraps a Python number in a tensor of 8, which autograd may keep
 F32, BF16 = torch.float32, torch.bfloat16
@@ -279,3 +280,15 @@ def test_what_a_module_makes_itself_is_counted_where_the_run_would_be():
 
     assert off(lambda: Does(adds), X) <= EXACT
     assert memory.predict(lambda: Does(adds), X, device="cuda").peak_bytes > 0
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_the_article_s_order_of_operands_costs_a_hidden_map_and_the_other_order_none(device):
+    """Its second operand is the map transposed: so the map's gradient comes transposed, too."""
+    article, swapped = (
+        memory.predict(lambda name=name: VARIANTS[name](32), (1, 32, 12, 12), device=device)
+        for name in ("article", "swapped")
+    )
+    told = "hidden: contiguous copy of the gradient in softmax's backward"
+    assert str(article).count(told) == 1 and "hidden" not in str(swapped)
+    assert article.requested_bytes - swapped.requested_bytes == 144**2 * 4

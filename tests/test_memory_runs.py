@@ -157,6 +157,20 @@ def test_a_block_on_the_meta_device_is_left_alone_too():
     assert {(p.dtype, p.grad) for p in block.parameters()} == {(torch.float32, None)}
 
 
+@pytest.mark.parametrize("run", [memory.predict, memory.measure])
+@pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
+def test_a_module_runs_in_the_mode_that_is_asked_for_whatever_mode_it_is_made_in(run, training):
+    modes = []
+
+    class Seen(nn.Module):
+        def forward(self, x):
+            modes.append(self.training)
+            return x * 2
+
+    run(lambda: Seen().train(not training), SHAPE, training=training, device="cpu")
+    assert set(modes) == {training}
+
+
 def test_measuring_leaves_threads_and_onednn_as_they_were():
     threads, enabled = torch.get_num_threads(), torch.backends.mkldnn.enabled
     memory.measure(article, SHAPE, device="cpu")
