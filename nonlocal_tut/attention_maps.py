@@ -5,9 +5,10 @@ computes queries and keys once more, and of the attention matrix only the rows t
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import index
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -79,8 +80,8 @@ def attention_maps(
         )
     found: dict[str, AttentionMap] = {}
 
-    def reader(name: str):
-        def read(block: Block, args: tuple, kwargs: dict, _) -> None:
+    def reader(name: str) -> Callable[..., None]:
+        def read(block: Block, args: tuple[Any, ...], kwargs: dict[str, Any], _: Any) -> None:
             found.pop(name, None)
             found[name] = rows_of(block, args[0] if args else kwargs["x"], positions, name)
 
@@ -163,7 +164,7 @@ def _slices(x: Tensor, subsample: str | None) -> tuple[Tensor, ...]:
     size = max(1, SLICE // (x.numel() // x.shape[2]))
     if pooled:
         x, size = x[:, :, : x.shape[2] // 2 * 2], 2 * ((size + 1) // 2)
-    return x.split(size, dim=2)
+    return torch.split(x, size, dim=2)
 
 
 def _theta(block: Block, x: Tensor) -> Tensor:
@@ -187,9 +188,9 @@ def _scores(block: Block, theta: Tensor, phi: Tensor) -> Tensor:
     """f before its normalization: (B, P, C'), (B, m, C') -> (B, P, m), in float32 at least."""
     if theta.dtype in (torch.float16, torch.bfloat16):
         theta, phi = theta.float(), phi.float()
-    if getattr(block, "pairwise", None) == "concatenation":
-        w_f = block.w_f().to(theta.dtype)  # (2C',)
-        a, b = split_concatenation(theta, phi, w_f)  # (B, P, 1), (B, m, 1)
+    if isinstance(block, NonLocalBlock) and block.pairwise == "concatenation":
+        w_f: Tensor = block.w_f()  # (2C',)
+        a, b = split_concatenation(theta, phi, w_f.to(theta.dtype))  # (B, P, 1), (B, m, 1)
         return F.relu(a + b.mT)
     return theta @ phi.mT
 

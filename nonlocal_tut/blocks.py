@@ -188,8 +188,8 @@ class NonLocalBlock(nn.Module):
         if return_attention:
             attention = affinity(theta, phi, w_f, pairwise=self.pairwise)  # (B, N, M)
             return attention @ g, attention
-        how = {"pairwise": self.pairwise, "attention": self.attention}
-        return self.attend(theta, phi, g, w_f, **how), None
+        y = self.attend(theta, phi, g, w_f, pairwise=self.pairwise, attention=self.attention)
+        return y, None
 
     attend = staticmethod(attend)  # where keys lie on other devices, `parallel` puts another here
 

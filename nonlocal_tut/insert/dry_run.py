@@ -9,11 +9,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 from torch.utils._pytree import tree_map_only
 
 from nonlocal_tut.copies import copied, without_numbers
 
-CONV = {nn.Conv1d: (1024,), nn.Conv2d: (224, 224), nn.Conv3d: (64, 64, 64)}  # sides of a guess
+SIDES: dict[type[nn.Module], tuple[int, ...]] = {  # of a guess
+    nn.Conv1d: (1024,),
+    nn.Conv2d: (224, 224),
+    nn.Conv3d: (64, 64, 64),
+}
 
 
 def outputs_of(model: nn.Module, names: Iterable[str], example: Any = None) -> dict[str, Any]:
@@ -44,8 +49,10 @@ def outputs_of(model: nn.Module, names: Iterable[str], example: Any = None) -> d
 
 
 @torch.no_grad()
-def _run(model: nn.Module, names: list[str], args: tuple, kwargs: dict) -> dict[str, Any]:
-    found = {}
+def _run(
+    model: nn.Module, names: list[str], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for module in model.eval().modules():
         module._forward_hooks.clear()
     for name in names:
@@ -66,9 +73,9 @@ def _run(model: nn.Module, names: list[str], args: tuple, kwargs: dict) -> dict[
 
 def _guess(model: nn.Module) -> Tensor:
     for conv in model.modules():
-        sides = CONV.get(type(conv))
-        if sides and conv.in_channels:
-            return conv.weight.new_zeros(1, conv.in_channels, *sides)
+        sides = SIDES.get(type(conv))
+        if sides and isinstance(conv, _ConvNd) and conv.in_channels:
+            return conv.weight.new_zeros((1, conv.in_channels, *sides))
     raise ValueError("example must be given: the model has no convolution that tells its input")
 
 

@@ -18,7 +18,7 @@ class RunBlock:
     def __init__(self, path: str) -> None:
         self.path = path  # of the block, seen from the module
 
-    def __call__(self, module: nn.Module, args: tuple, output: Any) -> Any:
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         x = first_map(output, "a module with a block behind it")
         y = module.get_submodule(self.path)(x)
         if output is x:

@@ -94,7 +94,8 @@ def module_of(model: nn.Module, name: str, argument: str) -> nn.Module:
 def _refuse_what_is_taken(
     model: nn.Module, blocks: Mapping[str, nn.Module | Factory], targets: Mapping[str, nn.Module]
 ) -> None:
-    places, taken = {}, {id(module): "the model" for module in model.modules()}
+    places: dict[int, str] = {}
+    taken = {id(module): "the model" for module in model.modules()}
     for name, target in targets.items():
         other = places.setdefault(id(target), name)
         if other != name:

@@ -36,7 +36,7 @@ def stages(model: nn.Module) -> list[list[str]]:
     A stage is a Sequential or ModuleList of modules of one class that have children. The four have
     one name but for its numbers, as "layer1" to "layer4", and lie outside of all others.
     """
-    groups = {}
+    groups: dict[str, list[list[str]]] = {}
     for name, module in model.named_modules():
         names = [f"{name}.{child}".lstrip(".") for child, _ in module.named_children()]
         members = list(module.children())

@@ -151,7 +151,8 @@ def gpu_here() -> Gpu:
 def cudnn_here() -> int | None:
     """cuDNN's version as 91900 for 9.19.0; None where torch has none, or no GPU to load it for."""
     try:
-        return torch.backends.cudnn.version()
+        version: int | None = torch.backends.cudnn.version()
+        return version
     except (RuntimeError, ValueError):  # a build for CUDA without a GPU, or two cuDNN at once
         return None
 

@@ -19,7 +19,7 @@ from torch.distributed.tensor import DTensor, Partial, Replicate, Shard
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nonlocal_tut.arguments import one_of
-from nonlocal_tut.pairwise import ATTENTION, PAIRWISE, attend
+from nonlocal_tut.pairwise import ATTENTION, PAIRWISE, Attention, Pairwise, attend
 
 
 class SplitPositions(nn.Module):
@@ -43,7 +43,7 @@ class SplitPositions(nn.Module):
     def __init__(self, block: nn.Module, group: ProcessGroup | None = None) -> None:
         super().__init__()
         self.block, self.group = block, group
-        block.attend = partial(attend_split, group=group)
+        block.attend = partial(attend_split, group=group)  # type: ignore[assignment]
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, C, part, …), this worker's, -> same."""
@@ -53,7 +53,8 @@ class SplitPositions(nn.Module):
             _whole_pools([shape[2] for shape in shapes])
         if len(shapes) > 1:
             _no_lonely_batch_norm(self.block)
-        return self.block(x)
+        y: Tensor = self.block(x)
+        return y
 
 
 def attend_split(
@@ -62,8 +63,8 @@ def attend_split(
     g: Tensor,
     w_f: Tensor | None = None,
     *,
-    pairwise: str = "embedded_gaussian",
-    attention: str = "fused",
+    pairwise: Pairwise = "embedded_gaussian",
+    attention: Attention = "fused",
     group: ProcessGroup | None = None,
 ) -> Tensor:
     """`pairwise.attend` for n of the queries: theta (B, n, d), phi (B, m, d), g (B, m, dv), all of
@@ -105,7 +106,8 @@ def _summed(t: Tensor, group: ProcessGroup | None) -> Tensor:
 
 
 def _mesh(t: Tensor, group: ProcessGroup | None) -> DeviceMesh:
-    return DeviceMesh.from_group(group or dist.group.WORLD, t.device.type)
+    group = group or dist.group.WORLD
+    return DeviceMesh.from_group(group, t.device.type)  # type: ignore[arg-type]
 
 
 def _shapes(x: Tensor, group: ProcessGroup | None) -> list[tuple[int, ...]]:

@@ -26,7 +26,9 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 
-def run(function: Callable, *args: Any, workers: int = 2, seconds: float = 120) -> list:
+def run(
+    function: Callable[..., Any], *args: Any, workers: int = 2, seconds: float = 120
+) -> list[Any]:
     """Call function(device, *args) in each of the workers -> what each returned, by rank.
 
     - `function`: from a file that a new process can import, not from a notebook's cell. When it is
@@ -43,7 +45,8 @@ def run(function: Callable, *args: Any, workers: int = 2, seconds: float = 120) 
     _importable(function)
     with tempfile.TemporaryDirectory() as folder:
         torch.save((function, args), f"{folder}/job")
-        processes = mp.spawn(_work, (workers, seconds, folder), workers, join=False).processes
+        context = mp.spawn(_work, (workers, seconds, folder), workers, join=False)  # type: ignore
+        processes = context.processes
         try:
             _finished(processes, Path(folder), seconds)
         finally:
@@ -57,7 +60,7 @@ def run(function: Callable, *args: Any, workers: int = 2, seconds: float = 120) 
     return [result for result, _ in returned]
 
 
-def _importable(function: Callable) -> None:
+def _importable(function: Callable[..., Any]) -> None:
     """A new process finds a function by its module and its name."""
     module, name = sys.modules[function.__module__], function.__qualname__
     if "<" in name or (module.__name__ == "__main__" and not hasattr(module, "__file__")):
@@ -79,8 +82,13 @@ def _work(rank: int, workers: int, seconds: float, folder: str) -> None:
             device, backend = torch.device("cuda", rank), "nccl"
             torch.cuda.set_device(device)
         torch.set_num_threads(1)  # else each of them would use all cores
-        meeting = {"init_method": f"file://{folder}/meeting", "timeout": timedelta(seconds=seconds)}
-        dist.init_process_group(backend, rank=rank, world_size=workers, **meeting)
+        dist.init_process_group(
+            backend,
+            init_method=f"file://{folder}/meeting",
+            timeout=timedelta(seconds=seconds),
+            rank=rank,
+            world_size=workers,
+        )
         function, args = torch.load(f"{folder}/job", weights_only=False)
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             result = function(device, *args)
@@ -95,7 +103,8 @@ def _work(rank: int, workers: int, seconds: float, folder: str) -> None:
 
 def _finished(processes: Sequence[BaseProcess], folder: Path, seconds: float) -> None:
     """Wait until all have ended well; raise as soon as one has not, or when time is up."""
-    running, deadline = {p.sentinel: p for p in processes}, time.monotonic() + seconds
+    running: dict[Any, BaseProcess] = {p.sentinel: p for p in processes}
+    deadline = time.monotonic() + seconds
     while running:
         ready = connection.wait(running, max(0, deadline - time.monotonic()))
         for sentinel in ready:
