@@ -15,19 +15,45 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+PACKED = (".py", ".js", ".json", "py.typed")
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """The wheel, built from a copy, so that no build folder is left in the working tree."""
-    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+def source(tmp_path_factory):
+    """A copy of what is built, so that no build folder is left in the working tree."""
+    source = tmp_path_factory.mktemp("source")
+    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     for folder in ("nonlocal_tut", "book/data"):
         shutil.copytree(ROOT / folder, source / folder)
+    (source / "tests").mkdir()
+    shutil.copy(__file__, source / "tests")
+    return source
+
+
+@pytest.fixture(scope="module")
+def sdist(source, tmp_path_factory):
+    """The source archive, unpacked."""
+    out = tmp_path_factory.mktemp("sdist")
+    build = f"from setuptools import build_meta; build_meta.build_sdist({str(out)!r})"
+    subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
+    (file,) = out.glob("*.tar.gz")
+    shutil.unpack_archive(file, out, filter="data")
+    return out / file.name.removesuffix(".tar.gz")
+
+
+def built(source, out):
+    """The wheel of a source tree."""
     here = ("--no-deps", "--no-build-isolation")  # nothing is downloaded
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", *here, "-w", out, source]
     subprocess.run(command, check=True, capture_output=True)
     (file,) = out.glob("*.whl")
     return zipfile.ZipFile(file)
+
+
+@pytest.fixture(scope="module")
+def wheel(source, tmp_path_factory):
+    return built(source, tmp_path_factory.mktemp("wheel"))
 
 
 def test_the_wheel_holds_the_module_and_asks_for_ranges(wheel):
@@ -37,14 +63,23 @@ def test_the_wheel_holds_the_module_and_asks_for_ranges(wheel):
     needs = {need for need in about.get_all("Requires-Dist") if "extra ==" not in need}
     assert needs == {"torch>=2.6", "numpy"}
     assert about["Requires-Python"] == ">=3.11"
-    files = [p for ending in ("py", "js") for p in (ROOT / "nonlocal_tut").rglob(f"*.{ending}")]
+    module = (ROOT / "nonlocal_tut").rglob("*")
+    files = [p for p in module if p.name.endswith(PACKED)]
     data = {f"nonlocal_tut/data/{p.name}" for p in (ROOT / "book" / "data").glob("*.json")}
-    packed = {name for name in wheel.namelist() if name.endswith((".py", ".js", ".json"))}
+    packed = {name for name in wheel.namelist() if name.endswith(PACKED)}
     assert packed == {str(file.relative_to(ROOT)) for file in files} | data
     assert (
         wheel.read("nonlocal_tut/data/bench_cpu.json")
         == (ROOT / "book" / "data" / "bench_cpu.json").read_bytes()
     )
+
+
+def test_the_source_archive_builds_the_same_wheel_and_holds_no_tests(sdist, wheel, tmp_path):
+    again = built(sdist, tmp_path)
+    assert {f.filename: f.CRC for f in again.infolist()} == {
+        f.filename: f.CRC for f in wheel.infolist()
+    }
+    assert not (sdist / "tests").exists()  # setuptools would take some, without what they import
 
 
 def test_the_wheel_runs_the_readme_without_the_book_s_environment(wheel, tmp_path):
