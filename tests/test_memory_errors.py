@@ -147,3 +147,9 @@ def test_where_the_system_does_not_say_it_is_tried(monkeypatch):
         assert measuring.free_bytes("cpu") is None
     monkeypatch.setattr(measuring, "free_bytes", lambda device: None)
     assert memory.measure(article, SHAPE, device="cpu").peak_bytes > 0
+
+
+def test_as_many_bytes_as_torch_cannot_count_are_refused_and_one_tensor_less_is_not():
+    with pytest.raises(ValueError, match="more bytes than torch can count"):
+        memory.predict(nn.Identity, (2**61,), training=False)
+    assert memory.predict(nn.Identity, (2**60,), training=False).peak_bytes == 0

@@ -62,7 +62,7 @@ def _block(
         raise ValueError(f"state_dict must be a mapping from names to tensors, not a {kind}{hint}")
     found = prefixes(state_dict, layout)
     if prefix is None:
-        if "" in found or not found:  # a block's own dict, or nothing: _keys says what is wrong
+        if not found:  # _keys says what is wrong
             return state_dict
         if len(found) > 1:
             blocks = ", ".join(map(repr, found[:8])) + ", …" * (len(found) > 8)
@@ -70,7 +70,7 @@ def _block(
                 f"{len(found)} blocks of layout {layout!r}; say which: prefix={blocks}"
             )
         prefix = found[0]
-    elif prefix not in found and prefix and not prefix.endswith("."):
+    elif prefix and not prefix.endswith("."):
         prefix += "."
     part = {k.removeprefix(prefix): v for k, v in state_dict.items() if k.startswith(prefix)}
     if not part:
