@@ -223,7 +223,7 @@ def returns(device, x):
 
 
 def now(file):
-    Path(file).write_text(str(time.time()))
+    Path(file).write_text(str(time.time()), encoding="utf-8")
 
 
 def raises(device, moment, rank):

@@ -473,6 +473,6 @@ def test_a_gradient_at_large_logits_is_off_by_rounding_of_its_terms(size, d, dv,
     logits = (single[0] @ single[1].mT).abs().max()
     rounding = min(2**-11, 2**-24 * logits.item())  # of the logits: any form in float32 has it
     for actual, exact, side in zip(found[:2], wanted, (single[1], single[0]), strict=False):
-        term = float(dp * side.abs().max())
+        term = float((dp * side.abs().max()).detach())
         assert (actual.double() - exact).abs().max() < (2**-20 + rounding) * term
         assert actual.isfinite().all()

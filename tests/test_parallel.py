@@ -123,7 +123,7 @@ def test_a_worker_that_fails_is_named(work, args, said, tmp_path):
     moment = tmp_path / "moment"
     with pytest.raises(RuntimeError) as raised:
         run(work, str(moment), *args, workers=2)
-    assert time.time() - float(moment.read_text()) < 30
+    assert time.time() - float(moment.read_text(encoding="utf-8")) < 30
     assert str(raised.value).startswith(said)
     if work is split_work.raises:
         assert "in raises" in raised.value.__notes__[0]  # its traceback

@@ -73,7 +73,8 @@ def _importable(function: Callable[..., Any]) -> None:
 def _work(rank: int, workers: int, seconds: float, folder: str) -> None:
     """What a worker does, from its start to its end."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # sent when the parent dies; not to be waited for
-    with open(f"{folder}/{rank}.log", "w") as log:  # libraries write there, not into a notebook
+    # Libraries write there, and not into a notebook.
+    with open(f"{folder}/{rank}.log", "w", encoding="utf-8") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     try:
@@ -97,7 +98,7 @@ def _work(rank: int, workers: int, seconds: float, folder: str) -> None:
         dist.destroy_process_group()
     except Exception as error:
         words = f"{type(error).__name__}: {error}", traceback.format_exc()
-        Path(folder, f"{rank}.error").write_text(json.dumps(words))
+        Path(folder, f"{rank}.error").write_text(json.dumps(words), encoding="utf-8")
         os._exit(1)
 
 
@@ -136,7 +137,7 @@ def _failure(processes: Sequence[BaseProcess], folder: Path) -> RuntimeError:
         if process.exitcode is None or _is_well(process, rank, folder):
             continue
         if said.exists():
-            words[rank] = said.stat().st_mtime_ns, *json.loads(said.read_text())
+            words[rank] = said.stat().st_mtime_ns, *json.loads(said.read_text(encoding="utf-8"))
         else:
             ended[rank] = process.exitcode
     rank = min(ended) if ended else min(words, key=words.__getitem__)
@@ -146,7 +147,7 @@ def _failure(processes: Sequence[BaseProcess], folder: Path) -> RuntimeError:
         if code < 0:
             how = f"was ended by {signal.Signals(-code).name}"
         log = folder / f"{rank}.log"  # not there yet, if it could not even import torch
-        details = log.read_text(errors="replace") if log.exists() else ""
+        details = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     else:
         _, how, details = words[rank]
         how = f"raised {how}"
