@@ -193,12 +193,19 @@ def synchronized(device):
 
 
 def measured():
-    """A worker's peak in training, in bytes, of ways whose kernels take no scratch."""
+    """A worker's peak in training, in bytes, of ways whose kernels take no scratch.
+
+    The least of three: a collective lets its buffer go when its own thread gets to it.
+    """
     make = {
         str(switches): lambda s=switches: SplitPositions(NonLocalBlock(16, norm=False, **s))
         for switches in MEASURED
     }
-    return [(s, memory.measure(make[str(s)], PART, device="cpu").peak_bytes) for s in MEASURED]
+
+    def peak(switches):
+        return memory.measure(make[str(switches)], PART, device="cpu").peak_bytes
+
+    return [(switches, min(peak(switches) for _ in range(3))) for switches in MEASURED]
 
 
 def two(device):
