@@ -22,6 +22,13 @@ from nonlocal_tut.pairwise.backends import (
     taken_widths,
 )
 
+
+@pytest.fixture(autouse=True)
+def a_torch_without_cudnn(monkeypatch):
+    """A build for CUDA answers with its own cuDNN's version, and so with another kernel."""
+    monkeypatch.setattr("torch.backends.cudnn.version", lambda: None)
+
+
 F16, BF16, F32, F64 = torch.float16, torch.bfloat16, torch.float32, torch.float64
 T4, V100, A100, RTX3090, L4, H100, RTX5090 = (7, 5), (7, 0), (8, 0), (8, 6), (8, 9), (9, 0), (12, 0)
 B200 = (10, 0)
