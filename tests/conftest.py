@@ -7,6 +7,7 @@ import gc
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 
@@ -42,3 +43,17 @@ def only_new_garbage():
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Every figure that a test shows; each is drawn to the end, so that it can fail."""
+    figures = []
+
+    def show():
+        plt.gcf().canvas.draw()
+        figures.append(plt.gcf())
+
+    monkeypatch.setattr(plt, "show", show)
+    yield figures
+    plt.close("all")

@@ -9,7 +9,6 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -17,19 +16,7 @@ import torch
 from nonlocal_tut import draw, memory
 from nonlocal_tut.tasks.moving import moving_copy
 
-
-@pytest.fixture(autouse=True)
-def shown(monkeypatch):
-    """Every figure that a test shows; each is drawn to the end, so that it can fail."""
-    figures = []
-
-    def show():
-        plt.gcf().canvas.draw()
-        figures.append(plt.gcf())
-
-    monkeypatch.setattr(plt, "show", show)
-    yield figures
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("shown")
 
 
 def texts(figure):

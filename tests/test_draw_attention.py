@@ -4,7 +4,6 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
 from matplotlib.colors import to_hex
@@ -12,19 +11,7 @@ from matplotlib.colors import to_hex
 from nonlocal_tut import NonLocalBlock, draw
 from nonlocal_tut.attention_maps import AttentionMap, attention_maps
 
-
-@pytest.fixture(autouse=True)
-def shown(monkeypatch):
-    """Every figure that a test shows, drawn to the end."""
-    figures = []
-
-    def show():
-        plt.gcf().canvas.draw()
-        figures.append(plt.gcf())
-
-    monkeypatch.setattr(plt, "show", show)
-    yield figures
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("shown")
 
 
 def rows(*weights, queries, keys, positions):

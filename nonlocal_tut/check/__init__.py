@@ -3,31 +3,10 @@
 One file a chapter; an exercise is a function from the reader's answer to a hint, "" if it is right.
 """
 
+from importlib import import_module
 from typing import Any
 
-from nonlocal_tut.check import (
-    chapter1,
-    chapter2,
-    chapter3,
-    chapter4,
-    chapter5,
-    chapter6,
-    chapter7,
-    chapter8,
-    chapter9,
-)
-
-CHAPTERS = (
-    chapter1,
-    chapter2,
-    chapter3,
-    chapter4,
-    chapter5,
-    chapter6,
-    chapter7,
-    chapter8,
-    chapter9,
-)
+CHAPTERS = [import_module(f"{__name__}.chapter{number}") for number in range(1, 10)]
 FUNCTIONS = {number: hint for chapter in CHAPTERS for number, hint in chapter.FUNCTIONS.items()}
 VALUES = {number: hint for chapter in CHAPTERS for number, hint in chapter.VALUES.items()}
 EXERCISES = dict(sorted((VALUES | FUNCTIONS).items()))
