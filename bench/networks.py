@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,12 @@ def transformers(name: str, **options: Any) -> Callable[[], nn.Module]:
     return make
 
 
-def monai(name: str, **options: Any) -> Callable[[], nn.Module]:
-    return lambda: getattr(importlib.import_module("monai.networks.nets"), name)(**options)
+def made(package: str, name: str, **options: Any) -> Callable[[], nn.Module]:
+    return lambda: getattr(importlib.import_module(package), name)(**options)
 
 
-def diffusers(name: str, **options: Any) -> Callable[[], nn.Module]:
-    return lambda: getattr(importlib.import_module("diffusers"), name)(**options)
+monai = partial(made, "monai.networks.nets")
+diffusers = partial(made, "diffusers")
 
 
 def text() -> dict[str, torch.Tensor]:
