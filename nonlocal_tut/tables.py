@@ -1,0 +1,75 @@
+"""A small table that reads as HTML on a page and as aligned text in a terminal."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+
+class Table:
+    """What `table` returns; a notebook shows it as HTML, `print` and a terminal as text."""
+
+    def __init__(self, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        self.head = tuple(head)
+        given = [tuple(row) for row in rows]
+        for row in given:
+            if len(row) != len(self.head):
+                raise ValueError(f"a row has {len(row)} cells for {len(self.head)} columns: {row}")
+        self.rows = [tuple(map(_text, row)) for row in given]
+        columns = list(zip(*given, strict=True)) or [()] * len(self.head)
+        self._numbers = [bool(cells) and all(map(_is_number, cells)) for cells in columns]
+
+    def __repr__(self) -> str:
+        lines = [self.head, *self.rows]
+        widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+        return "\n".join(
+            "  ".join(map(_aligned, line, widths, self._numbers)).rstrip() for line in lines
+        )
+
+    def _repr_html_(self) -> str:
+        head = self._line("th", self.head)
+        body = "\n".join(self._line("td", row) for row in self.rows)
+        return (
+            f'<table class="table">\n<thead>\n{head}\n</thead>\n<tbody>\n{body}\n</tbody>\n</table>'
+        )
+
+    def _line(self, tag: str, cells: Sequence[str]) -> str:
+        line = ""
+        for cell, number in zip(cells, self._numbers, strict=True):
+            side = ' class="text-end"' if number else ""
+            line += f"<{tag}{side}>{escape(cell)}</{tag}>"
+        return f"<tr>{line}</tr>"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Rows under named columns; a cell's last expression, so that the page shows them.
+
+    head: the columns' names; rows: one sequence per row, a cell per column. Integers get thousands
+    separators, booleans become yes and no, None an empty cell, all else is shown as str() has it.
+    A column of numbers stands on the right.
+
+    Raises ValueError for a row with another number of cells. See chapter 1, where it is met first.
+    """
+    return Table(head, rows)
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    return "" if cell is None else str(cell)
+
+
+def _is_number(cell: object) -> bool:
+    """Whether a cell counts or measures: 28, "0.5", "1,024", "97 %", "3.3 ×", or nothing."""
+    if cell is None or (isinstance(cell, int) and not isinstance(cell, bool)):
+        return True
+    number = str(cell).rstrip(" %×").replace(",", "").replace("−", "-")
+    try:
+        float(number)
+    except ValueError:
+        return number in ("", "-", "–")
+    return True
+
+
+def _aligned(cell: str, width: int, number: bool) -> str:
+    return cell.rjust(width) if number else cell.ljust(width)
