@@ -11,17 +11,20 @@ NEAR, FAR = "book/01_near.ipynb", "book/02_far.ipynb"
 FILES = {
     "_config.yml": f"repository:\n  url: {ADDRESS}\n  branch: main\n",
     "_toc.yml": "root: book/intro\nparts:\n  - chapters:\n      - file: book/01_near\n"
-    "      - file: book/02_far\n  - chapters: [{file: book/claims}]\n",
+    "      - file: book/02_far\n  - chapters: [{file: book/claims}, {file: book/references}]\n",
     "README.md": f"Read [the pages](book/intro.md) of {ADDRESS}.\n",
     "CITATION.cff": f"repository-code: {ADDRESS}\n",
     "pyproject.toml": f'[project.urls]\nRepository = "{ADDRESS}"\n',
     "book/intro.md": "# Start\nGo to [near](01_near.ipynb#reach) or [out](https://example.org).\n",
     "book/_part.md": "Included elsewhere, and no page.\n",
     "book/references.bib": "@article{one, title={One}}\n\n@book{two,\n title={Two}}\n",
-    "book/claims.md": "# Claims\n\n| id | the article says | verdict | where |\n|---|---|---|---|\n"
+    "book/references.md": "- {cite:t}`one`: to start.\n- {cite:t}`two`: to go on.\n",
+    "book/claims.md": "# Claims\n\n"
+    "| id | the article says | verdict | what came out, and its cell |\n"
+    "|---|---|---|---|\n"
     "| A1 | its source | holds | cited, not run: {cite:t}`two` |\n"
-    "| A2 | it is near | holds, with limits | [chapter 1](01_near.ipynb) |\n"
-    "| A4 | it is far | holds | [chapter 1](01_near.ipynb), [chapter 2](02_far.ipynb) |\n",
+    "| A2 | it is near | holds, with limits | Near ([the cell](#claim-a2-1)). |\n"
+    "| A4 | it is far | holds | [Near](#claim-a4-1), [far](#claim-a4-2). |\n",
 }
 
 

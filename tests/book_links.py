@@ -6,7 +6,7 @@ import tomllib
 from urllib.parse import unquote
 
 import yaml
-from book_pages import prose
+from book_pages import CLAIM_COLUMNS, prose
 from book_rules import CLAIM_IDS, rule
 from set_repository import PLACEHOLDER, book_files, parse, spellings
 
@@ -64,12 +64,20 @@ def citations_and_bibliography_agree(book):
         book.text("book/references.bib"),
         re.MULTILINE | re.IGNORECASE,
     )
-    found, cited = [], set()
+    found, cited, told = [], set(), []
     for where, text in book.markdown:
         for group in re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", text):
             keys = [key.strip() for key in group.split(",")]
-            cited.update(keys)
+            if where == "book/references.md":
+                told += keys
+            else:
+                cited.update(keys)
             found += [f"{where}: {k!r} is not in references.bib" for k in keys if k not in entries]
+    found += [
+        f"book/references.md: {told.count(k)} lines on {k!r}; it says once what each is good for"
+        for k in entries
+        if told.count(k) != 1
+    ]
     found += [
         f"book/references.bib: {k!r} is there twice" for k in {*entries} if entries.count(k) > 1
     ]
@@ -113,18 +121,21 @@ def claims_are_backed(book):
                     tagged.setdefault((tag.removeprefix("claim-"), page), []).append(cell)
     found, linked = [], set()
     if not book.claims:
-        found.append("book/claims.md: no table | id | the article says | verdict | where |")
+        found.append(f"book/claims.md: no table | {' | '.join(CLAIM_COLUMNS)} |")
     ids = [claim.id for claim in book.claims]
     for claim in book.claims:
         if claim.id not in CLAIM_IDS or ids.count(claim.id) > 1:
             found.append(f"{claim.where}: an unknown or repeated id; they are A1 to A16")
         if claim.verdict not in VERDICTS:
             found.append(f"{claim.where}: the verdict {claim.verdict!r} is none of {VERDICTS}")
-        pages = {f"book/{name}" for name in re.findall(r"\]\(([^)#]+\.ipynb)", claim.place)}
+        links = re.findall(r"\]\(#claim-(\w+)-(\d)\)", claim.place)
+        pages = {page for page in book.chapters for _, n in links if page.startswith(f"book/0{n}_")}
+        if wrong := {name for name, _ in links if name != claim.id.lower()}:
+            found.append(f"{claim.where}: it links to the cells of {', '.join(sorted(wrong))}")
         linked |= {(claim.id, page) for page in pages}
         if not pages and not ("cited, not run" in claim.place and "{cite" in claim.place):
             found.append(
-                f"{claim.where}: neither a link to a chapter nor “cited, not run” and a cite"
+                f"{claim.where}: neither a link to a tagged cell nor “cited, not run” and a cite"
             )
         for page in sorted(pages):
             number = len(tagged.get((claim.id, page), []))

@@ -9,7 +9,7 @@ import yaml
 from normal_form import numbered, output_text, read
 from set_repository import present_address
 
-CLAIM_COLUMNS = ["id", "the article says", "verdict", "where"]
+CLAIM_COLUMNS = ["id", "the article says", "verdict", "what came out, and its cell"]
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ def intro(text):
 
 
 CLAIMS, BIB = "book/claims.md", "book/references.bib"
+REFERENCES = "book/references.md"
 SET_UP = rules.SET_UP.format(address=ADDRESS)
 HOME = "https://colab.research.google.com/github/some-one/a-book/blob/main/book/01_near.ipynb"
 COLAB = "https://colab.research.google.com/github/a/b/blob/main/book/9.ipynb"
@@ -107,6 +108,8 @@ BROKEN = {
         (f"{NEAR}, markdown cell 2: ", "'six'", swap(NEAR, "`one`", "`one, six`")),
         (BIB, "nothing cites 'new'", swap(BIB, "@book{two", "@misc{new,}\n@book{two")),
         (BIB, "'two' is there twice", swap(BIB, "@book{two", "@misc{two,}\n@book{two")),
+        (REFERENCES, "0 lines on 'two'", swap(REFERENCES, "- {cite:t}`two`: to go on.", "")),
+        (REFERENCES, "2 lines on 'one'", swap(REFERENCES, "`two`: to", "`one`: to")),
     ],
     links.one_repository_address: [
         (f"{FAR}: ", "other/a-book", swap(FAR, "some-one/a-book/blob", "other/a-book/blob")),
@@ -135,6 +138,7 @@ BROKEN = {
         (f"{CLAIMS}:6, A4: ", "repeated", swap(CLAIMS, "A2 |", "A4 |")),
         (f"{CLAIMS}:5, A1: ", "neither", swap(CLAIMS, "cited, not run", "seen")),
         (f"{CLAIMS}:5, A1: ", "neither", swap(CLAIMS, "{cite:t}`two`", "its author")),
+        (f"{CLAIMS}:6, A2: ", "cells of a4", swap(CLAIMS, "claim-a2-1", "claim-a4-1")),
         (CLAIMS, "no table", swap(CLAIMS, "verdict", "so?")),
     ],
     links.pages_ask_no_other_host: [

@@ -33,6 +33,7 @@ def from_peer(
 
     What has no place of its own in our block is folded into its neighbors. The outputs stay equal,
     but for rounding; a folded number is no longer trained as one of its own:
+
     - the bias b of w_f ("tea1528"): b · w_f / |w_f|² is added to the biases of theta and phi;
     - spectral norm ("biggan"): weights are divided by σ, found from `u0` as BigGAN finds it in
       evaluation; `sv0`, which is only a record of σ, ends here;

@@ -70,11 +70,13 @@ def attend(
     """y = affinity · g (Eq. 1): theta (B, N, d), phi (B, M, d), g (B, M, dv) -> (B, N, dv).
 
     The same numbers three ways, at three prices in bytes:
-    - "matmul" builds the (B, N, M) map, and training keeps it.
+
+    - "matmul" builds the (B, N, M) matrix, and training keeps it.
     - "chunked" builds a few rows of it at a time, and builds them again in the backward pass.
     - "fused" never builds it: a fused softmax (see `fused`), or a sum in another order (below).
       Where a GPU has no kernel for the dtype it is "chunked": float64, and on a T4 bfloat16.
-    The map of "matmul" has the operands' dtype: in float16, logits beyond 65504 are infinite there.
+
+    The matrix of "matmul" has the operands' dtype: in float16, logits beyond 65504 are infinite there.
     The others keep logits in float32.
 
     Raises ValueError for an unknown `pairwise` or `attention`, and for shapes or dtypes that do not

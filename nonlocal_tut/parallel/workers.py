@@ -29,7 +29,7 @@ import torch.multiprocessing as mp
 def run(
     function: Callable[..., Any], *args: Any, workers: int = 2, seconds: float = 120
 ) -> list[Any]:
-    """Call function(device, *args) in each of the workers -> what each returned, by rank.
+    """Call `function(device, *args)` in each of the workers -> what each returned, by rank.
 
     - `function`: from a file that a new process can import, not from a notebook's cell. When it is
       called, `torch.distributed` is ready. What it prints is printed in the end, rank by rank.

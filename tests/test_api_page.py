@@ -1,0 +1,75 @@
+"""The page of the module's names has every public one; the sections that docstrings name exist."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+from book_pages import Book
+from data_files import ROOT
+
+PAGE = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
+LISTED = re.findall(r"automodule:: (\S+)\n   :members:(.*)", PAGE)
+# What shares a room with public names and is no part of the interface that pages or users rely on.
+NOT_LISTED = {"nonlocal_tut.figures"}
+NAMED = re.compile(r"chapter\s+(\d),\s+\"([^\"]+?)\.?\"", re.DOTALL)
+
+
+def rooms():
+    folder = ROOT / "nonlocal_tut"
+    found = {f"nonlocal_tut.{init.parent.name}" for init in folder.glob("*/__init__.py")}
+    return sorted(found - NOT_LISTED)
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_every_room_is_on_the_page(room):
+    assert room in dict(LISTED), f"{room} is not in book/api.md"
+
+
+@pytest.mark.parametrize(("module", "members"), LISTED)
+def test_every_name_is_there_and_documented(module, members):
+    room = importlib.import_module(module)
+    names = [name.strip() for name in members.split(",") if name.strip()]
+    names = (
+        names
+        or getattr(room, "__all__", None)
+        or [
+            name
+            for name, value in vars(room).items()
+            if getattr(value, "__module__", None) == module and not name.startswith("_")
+        ]
+    )
+    assert names
+    for name in names:
+        value = getattr(room, name)
+        if callable(value) and not isinstance(value, type):
+            assert len(value.__doc__ or "") > 40, f"{module}.{name} has no docstring"
+
+
+def sections():
+    """{chapter: its headings}, as a reader reads them."""
+    found = {}
+    for page, cells in Book(ROOT).notebooks.items():
+        if chapter := re.match(r"book/0(\d)_", page):
+            text = "\n".join(cell.source for cell in cells if not cell.is_code)
+            found[int(chapter[1])] = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return found
+
+
+def named():
+    found = []
+    for file in sorted((ROOT / "nonlocal_tut").rglob("*.py")):
+        text = re.sub(r"\n\s*#?\s*", " ", file.read_text(encoding="utf-8"))
+        for chapter, heading in NAMED.findall(text):
+            found.append(pytest.param(int(chapter), heading, id=f"{file.name}: {heading}"))
+    return found
+
+
+@pytest.mark.parametrize(("chapter", "heading"), named())
+def test_the_section_that_a_docstring_names_exists(chapter, heading):
+    plain = [re.sub(r"[`*$]", "", title) for title in sections()[chapter]]
+    assert heading in plain, f"chapter {chapter} has: {plain}"
+
+
+def test_the_test_would_see_a_section_that_is_gone():
+    assert Path(ROOT / "book").is_dir() and "No such question?" not in sections()[1]

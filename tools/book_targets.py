@@ -1,0 +1,42 @@
+"""A Sphinx extension: what pages may link to beyond their headings, and links in docstrings.
+
+A cell tagged claim-A9 in chapter 2 gets the target claim-a9-2, so that the page of claims leads to
+the cell itself, and a notebook opened on Colab shows nothing of it. "See chapter 5" in a docstring
+becomes a link.
+"""
+
+import re
+
+from docutils import nodes
+from sphinx.errors import ExtensionError
+
+CHAPTER = re.compile(r"\bchapter (\d)\b")
+TAG = "tag_claim-"  # what myst-nb puts among a cell's classes
+
+
+def mark_claims(app, document):
+    """Give each tagged cell its target, by which `[text](#claim-a9-2)` finds it in chapter 2."""
+    chapter = re.match(r"book/0(\d)_", app.env.docname)
+    for cell in document.findall(nodes.container):
+        for name in [c.removeprefix(TAG) for c in cell["classes"] if c.startswith(TAG)]:
+            target = f"claim-{name.lower()}-{chapter[1]}"
+            cell["ids"].append(target)
+            app.env.get_domain("std").anonlabels[target] = app.env.docname, target
+
+
+def link_chapters(app, what, name, obj, options, lines):
+    """Turn "chapter 5" in a docstring's lines into a link to that page."""
+    pages = {int(d.split("/")[1][:2]): d for d in app.env.found_docs if d.startswith("book/0")}
+    for number, line in enumerate(lines):
+        for chapter in {int(n) for n in CHAPTER.findall(line)} - set(pages):
+            raise ExtensionError(
+                f"{name}: its docstring names chapter {chapter}, and none is there"
+            )
+        line = line.replace("|", r"\|")  # a norm, not a substitution
+        lines[number] = CHAPTER.sub(lambda m: f":doc:`{m[0]} </{pages[int(m[1])]}>`", line)
+
+
+def setup(app):
+    app.connect("doctree-read", mark_claims)
+    app.connect("autodoc-process-docstring", link_chapters)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
