@@ -1,4 +1,4 @@
-"""A Sphinx extension: what pages may link to beyond their headings, and links in docstrings.
+"""A Sphinx extension: what pages may link to in notebooks, and links in docstrings.
 
 A cell tagged claim-A9 in chapter 2 gets the target claim-a9-2, so that the page of claims leads to
 the cell itself, and a notebook opened on Colab shows nothing of it. "See chapter 5" in a docstring
@@ -24,6 +24,19 @@ def mark_claims(app, document):
             app.env.get_domain("std").anonlabels[target] = app.env.docname, target
 
 
+def mark_headings(app, document):
+    """Let `[text](02_shape_algebra.ipynb#which-dimension)` find a notebook's heading.
+
+    MyST does so for Markdown pages; for notebooks MyST-NB leaves its list empty. The names are
+    those that the page's HTML has.
+    """
+    slugs = app.env.metadata[app.env.docname].setdefault("myst_slugs", {})
+    for section in document.findall(nodes.section):
+        title = section.next_node(nodes.title)
+        for name in section["ids"] if title else []:
+            slugs.setdefault(name, (section.line, name, title.astext()))
+
+
 def link_chapters(app, what, name, obj, options, lines):
     """Turn "chapter 5" in a docstring's lines into a link to that page."""
     pages = {int(d.split("/")[1][:2]): d for d in app.env.found_docs if d.startswith("book/0")}
@@ -38,5 +51,6 @@ def link_chapters(app, what, name, obj, options, lines):
 
 def setup(app):
     app.connect("doctree-read", mark_claims)
+    app.connect("doctree-read", mark_headings)
     app.connect("autodoc-process-docstring", link_chapters)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
