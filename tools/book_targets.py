@@ -1,8 +1,8 @@
-"""A Sphinx extension: what pages may link to in notebooks, and links in docstrings.
+"""A Sphinx extension: what pages may link to in notebooks, names of folds, links in docstrings.
 
 A cell tagged claim-A9 in chapter 2 gets the target claim-a9-2, so that the page of claims leads to
-the cell itself, and a notebook opened on Colab shows nothing of it. "See chapter 5" in a docstring
-becomes a link.
+the cell itself, and a notebook opened on Colab shows nothing of it. A folded cell is named after
+its first comment. "See chapter 5" in a docstring becomes a link.
 """
 
 import re
@@ -37,6 +37,14 @@ def mark_headings(app, document):
             slugs.setdefault(name, (section.line, name, title.astext()))
 
 
+def name_folds(app, document):
+    """A folded cell says what it holds: "# @title Set-up: find …" -> "Set-up"."""
+    for cell in document.findall(lambda node: isinstance(node, nodes.container)):
+        code = cell.next_node(nodes.literal_block) if "prompt_show" in cell else None
+        if code and (comment := re.match(r"# (?:@title )?([^:(\n]+)", code.astext())):
+            cell["prompt_show"] = cell["prompt_hide"] = comment[1].strip().rstrip(".")
+
+
 def link_chapters(app, what, name, obj, options, lines):
     """Turn "chapter 5" in a docstring's lines into a link to that page."""
     pages = {int(d.split("/")[1][:2]): d for d in app.env.found_docs if d.startswith("book/0")}
@@ -52,5 +60,6 @@ def link_chapters(app, what, name, obj, options, lines):
 def setup(app):
     app.connect("doctree-read", mark_claims)
     app.connect("doctree-read", mark_headings)
+    app.connect("doctree-read", name_folds)
     app.connect("autodoc-process-docstring", link_chapters)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,23 @@
+// What the theme and its toggles leave out: names that can be heard, and paper that is light.
+
+// Each toggle of an exercise is called by its title, not "Toggle hidden content".
+function nameToggles() {
+  document.querySelectorAll(".toggle-button").forEach((button) => {
+    const title = button.closest(".admonition")?.querySelector(".admonition-title");
+    if (title) button.setAttribute("aria-label", title.textContent.trim());
+  });
+}
+
+// A page that is read in the dark is printed as black on white all the same.
+let chosen;
+function forPaper() {
+  chosen = document.documentElement.dataset.theme;
+  document.documentElement.dataset.theme = "light";
+}
+function forScreen() {
+  document.documentElement.dataset.theme = chosen;
+}
+
+window.addEventListener("load", nameToggles);
+window.addEventListener("beforeprint", forPaper);
+window.addEventListener("afterprint", forScreen);

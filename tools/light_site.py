@@ -1,0 +1,116 @@
+"""A Sphinx extension: the built site without what no page uses, and with what its readers need.
+
+When the pages are written, it takes away 25 MB of MathJax and source maps, cuts the icon fonts down
+to the icons that occur, and mends in each page what the theme gives no setting for. It asks nothing
+of the network. A second build finds its work done and changes nothing.
+"""
+
+import re
+import shutil
+from io import BytesIO
+from pathlib import Path
+
+from fontTools import subset
+from fontTools.ttLib import TTFont
+
+# Of MathJax, the pages load one bundle and its fonts; the rest serves its menu's choices.
+MATHJAX = ("tex-chtml.js", "output/chtml/fonts", "a11y", "input/tex/extensions")
+MATHMAPS = ("base.json", "en.json")  # what its explorer says, in the pages' language
+UNUSED = ("**/*.map", "locales", "images/logo_binder.svg", "images/logo_deepnote.svg")
+
+ICON_RULE = re.compile(r'((?:\.fa-[\w-]+:{1,2}before,?)+)\{content:"(\\[0-9a-f]+|[^"])"\}')
+PRIVATE = re.compile(r"\\(f[0-9a-f]{3})|([\ue000-\uf8ff])")
+ICON_NAME = re.compile(r"\bfa-([a-z0-9-]+)")
+FONTS = ("fa-solid-900", "fa-regular-400", "fa-brands-400")
+
+
+def lighten(app, error):
+    """What is done when the last page is written."""
+    if error or app.builder.name != "html":
+        return
+    site = Path(app.outdir)
+    pages = sorted(site.rglob("*.html"))
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        if (mended := mend(text)) != text:
+            page.write_text(mended, encoding="utf-8")
+    remove_unused(site / "_static")
+    cut_icons(site / "_static", pages)
+
+
+def remove_unused(static):
+    for pattern in UNUSED:
+        for path in static.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    mathjax = static / "mathjax"
+    for path in sorted(mathjax.rglob("*")):
+        name = path.relative_to(mathjax).as_posix()
+        kept = name.startswith(MATHJAX) or name.endswith(MATHMAPS)
+        if path.is_file() and not kept:
+            path.unlink()
+
+
+def cut_icons(static, pages):
+    """Each icon font holds the icons that a page, a style or a script names, and no other.
+
+    The theme brings the icons twice: as a script of 1.5 MB, whose tag `mend` removes, and as fonts.
+    """
+    (static / "scripts" / "fontawesome.js").unlink(missing_ok=True)
+    sheet = static / "styles" / "pydata-sphinx-theme.css"
+    style = sheet.read_text(encoding="utf-8")
+    scripts = [p.read_text(encoding="utf-8") for p in static.glob("scripts/*.js")]
+    texts = [*(page.read_text(encoding="utf-8") for page in pages), *scripts]
+    names = {name for text in texts for name in ICON_NAME.findall(text)}
+    used = set()
+    for selectors, character in ICON_RULE.findall(style):
+        if names & set(ICON_NAME.findall(selectors)):
+            used |= characters(character)
+    for css in static.rglob("*.css"):
+        used |= characters(ICON_RULE.sub("", css.read_text(encoding="utf-8")))
+    folder = static / "vendor" / "fontawesome" / "webfonts"
+    for name in FONTS:
+        if (font := folder / f"{name}.ttf").is_file():
+            (folder / f"{name}.woff").write_bytes(cut(font, used))
+            font.unlink()
+            (folder / f"{name}.woff2").unlink()
+    two = r'url\((\S*?)\.woff2\) format\("woff2"\),url\(\S*?\.ttf\) format\("truetype"\)'
+    sheet.write_text(re.sub(two, r'url(\1.woff) format("woff")', style), encoding="utf-8")
+
+
+def characters(text):
+    return {int(code, 16) if code else ord(char) for code, char in PRIVATE.findall(text)}
+
+
+def cut(font, used):
+    """The font's bytes with the glyphs of these code points alone."""
+    options = subset.Options(flavor="woff", desubroutinize=True, notdef_outline=True)
+    smaller = TTFont(font)
+    worker = subset.Subsetter(options)
+    worker.populate(unicodes=used)
+    worker.subset(smaller)
+    smaller.flavor, data = "woff", BytesIO()
+    smaller.save(data)
+    return data.getvalue()
+
+
+def mend(html):
+    """One page: no script that fails, one viewport, and what is seen is what is read aloud.
+
+    - sphinx-thebe, which runs code on another host, is switched off and still writes its constants
+      twice, so that the second fails: all of it goes.
+    - A summary's text ("Set-up") is its name; an aria-label beside it would be another.
+    """
+    html = re.sub(r"\s*<script>const THEBE_JS_URL.*?</script>", "", html)
+    html = re.sub(r"\s*<(?:script|link)[^>]*sphinx-thebe\.(?:js|css)[^>]*>(?:</script>)?", "", html)
+    html = re.sub(r'\s*<script defer src="[^"]*fontawesome\.js[^>]*></script>', "", html)
+    first, *others = re.findall(r'<meta name="viewport"[^>]*>', html) or [""]
+    if others:
+        head, rest = html.split(first, 1)
+        html = head + first + re.sub(r'\s*<meta name="viewport"[^>]*>', "", rest)
+    html = re.sub(r'(<summary)\s+aria-label="Toggle hidden content"', r"\1", html)
+    return html
+
+
+def setup(app):
+    app.connect("build-finished", lighten)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
