@@ -22,6 +22,12 @@ ICON_RULE = re.compile(r'((?:\.fa-[\w-]+:{1,2}before,?)+)\{content:"(\\[0-9a-f]+
 PRIVATE = re.compile(r"\\(f[0-9a-f]{3})|([\ue000-\uf8ff])")
 ICON_NAME = re.compile(r"\bfa-([a-z0-9-]+)")
 FONTS = ("fa-solid-900", "fa-regular-400", "fa-brands-400")
+LANDMARK = 'id="pst-primary-sidebar" role="navigation" aria-label="The book"'
+TYPESETTING = """<script>
+    // book.js takes this away when formulas are set; if that fails, time does.
+    document.documentElement.classList.add("typesetting");
+    setTimeout(() => document.documentElement.classList.remove("typesetting"), 2000);
+  </script>"""
 
 
 def lighten(app, error):
@@ -99,6 +105,8 @@ def mend(html):
     - sphinx-thebe, which runs code on another host, is switched off and still writes its constants
       twice, so that the second fails: all of it goes.
     - A summary's text ("Set-up") is its name; an aria-label beside it would be another.
+    - The sidebar is a landmark as a whole, and a list of references has the roles that it needs.
+    - Formulas are set before the text is shown, so that no line moves under a reader's eyes.
     """
     html = re.sub(r"\s*<script>const THEBE_JS_URL.*?</script>", "", html)
     html = re.sub(r"\s*<(?:script|link)[^>]*sphinx-thebe\.(?:js|css)[^>]*>(?:</script>)?", "", html)
@@ -108,6 +116,10 @@ def mend(html):
         head, rest = html.split(first, 1)
         html = head + first + re.sub(r'\s*<meta name="viewport"[^>]*>', "", rest)
     html = re.sub(r'(<summary)\s+aria-label="Toggle hidden content"', r"\1", html)
+    html = re.sub(r' role="(?:doc-biblioentry|list)"(?=[^>]*>)', "", html)
+    html = html.replace('<div id="pst-primary-sidebar" class=', f"<div {LANDMARK} class=")
+    if 'class="math' in html and TYPESETTING not in html:
+        html = html.replace("</head>", f"{TYPESETTING}\n  </head>", 1)
     return html
 
 

@@ -18,6 +18,14 @@ function forScreen() {
   document.documentElement.dataset.theme = chosen;
 }
 
+// Text appears with its formulas in place (see the page's head).
+function showText() {
+  document.documentElement.classList.remove("typesetting");
+}
+
 window.addEventListener("load", nameToggles);
+window.addEventListener("load", () => {
+  (window.MathJax?.startup?.promise ?? Promise.resolve()).then(showText, showText);
+});
 window.addEventListener("beforeprint", forPaper);
 window.addEventListener("afterprint", forScreen);

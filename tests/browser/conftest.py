@@ -4,8 +4,6 @@ Skipped where there is no Chromium or no site, with the reason; REQUIRE_BROWSER=
 error. Nothing leaves the machine: a request to another host is stopped and written down.
 """
 
-import os
-import shutil
 import threading
 from contextlib import contextmanager
 from functools import partial
@@ -13,25 +11,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from built_site import CHROMIUM, FLAGS, REQUIRED, SITE, WIDTHS
 from playwright.sync_api import sync_playwright
-
-ROOT = Path(__file__).resolve().parents[2]
-SITE = ROOT / "_build" / "html"
-REQUIRED = os.environ.get("REQUIRE_BROWSER") == "1"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM = next((path for path in map(shutil.which, NAMES) if path), None)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-]
-WIDTHS = {390: 844, 820: 1180, 1280: 900, 1920: 1080}
-PAGES = sorted(
-    path.relative_to(SITE).as_posix()
-    for path in [*SITE.glob("book/*.html"), SITE / "search.html"]
-    if path.is_file()
-)
 
 
 def missing():

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import PAGES, SITE, WIDTHS
+from built_site import PAGES, SITE, WIDTHS
 
 PAGE_LIMIT, SITE_LIMIT = 600_000, 12_000_000  # bytes: compressed, on a cold cache; on disk
 SHIFT_LIMIT = 0.05
@@ -19,7 +19,7 @@ CUT = """() => {
   const found = [], root = document.documentElement;
   if (root.scrollWidth > root.clientWidth) found.push(`the page: ${root.scrollWidth} px`);
   for (const box of document.querySelectorAll("article pre, article p, article li, article figure"))
-    if (box.scrollWidth > box.clientWidth + 1 && box.offsetParent)
+    if (box.scrollWidth > box.clientWidth + 1 && box.checkVisibility())
       found.push(`${box.scrollWidth - box.clientWidth} px: ${box.textContent.trim().slice(0, 60)}`);
   return found;
 }"""

@@ -1,0 +1,23 @@
+"""Where the built site lies, what opens it, and at which sizes."""
+
+import os
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = ROOT / "_build" / "html"
+REQUIRED = os.environ.get("REQUIRE_BROWSER") == "1"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = next((path for path in map(shutil.which, NAMES) if path), None)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+]
+WIDTHS = {390: 844, 820: 1180, 1280: 900, 1920: 1080}
+PAGES = sorted(
+    path.relative_to(SITE).as_posix()
+    for path in [*SITE.glob("book/*.html"), SITE / "search.html"]
+    if path.is_file()
+)

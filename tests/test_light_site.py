@@ -1,0 +1,80 @@
+"""What the build takes out of the site, and what it mends in a page."""
+
+import book_targets
+import light_site
+from docutils import nodes
+from fontTools.ttLib import TTFont
+
+PAGE = """<html><head>
+    <meta name="viewport" content="width=device-width" /><meta name="viewport" content="a" />
+    <script>const THEBE_JS_URL = "https://x.org/a.js"; const b = 1</script>
+    <script>const THEBE_JS_URL = "https://x.org/a.js"; const b = 1</script>
+    <link rel="stylesheet" href="_static/sphinx-thebe.css?v=1" />
+    <script async="async" src="_static/sphinx-thebe.js?v=1"></script>
+    <script defer src="_static/scripts/fontawesome.js?digest=1"></script>
+    <script src="_static/doctools.js"></script>
+</head><body><div id="pst-primary-sidebar" class="a"></div>
+<details><summary aria-label="Toggle hidden content"><span>Set-up</span></summary></details>
+<div role="list" class="citation-list"><div class="citation" role="doc-biblioentry"></div></div>
+<main role="main">{}</main></body></html>"""
+
+
+def test_a_page_keeps_what_it_needs():
+    mended = light_site.mend(PAGE.format('<span class="math">x</span>'))
+    for gone in ("thebe", "THEBE", "fontawesome", "Toggle hidden", "biblioentry", 'role="list"'):
+        assert gone not in mended
+    assert mended.count('name="viewport"') == 1 and "doctools.js" in mended
+    assert 'id="pst-primary-sidebar" role="navigation"' in mended and 'role="main"' in mended
+    assert mended.count('classList.add("typesetting")') == 1
+    assert light_site.mend(mended) == mended
+
+
+def test_a_page_without_formulas_waits_for_none():
+    assert "typesetting" not in light_site.mend(PAGE.format("x"))
+
+
+def test_unused_files_go_and_the_bundle_stays(tmp_path):
+    names = (
+        "tex-chtml.js",
+        "tex-svg.js",
+        "a11y/a.js",
+        "sre/mathmaps/hi.json",
+        "sre/mathmaps/en.json",
+    )
+    for name in names:
+        (tmp_path / "mathjax" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mathjax" / name).write_text("x", encoding="utf-8")
+    (tmp_path / "a.js.map").write_text("x", encoding="utf-8")
+    (tmp_path / "locales" / "de").mkdir(parents=True)
+    light_site.remove_unused(tmp_path)
+    kept = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
+    assert kept == {f"mathjax/{name}" for name in (names[0], names[2], names[4])}
+
+
+def test_an_icon_that_is_named_anywhere_stays():
+    assert light_site.characters(r'content:"\f0c9"') == {0xF0C9}
+    assert light_site.characters("--icon: '\uf05a'") == {0xF05A}
+    ((selectors, character),) = light_site.ICON_RULE.findall(
+        r'.fa-bars:before,.fa-navicon:before{content:"\f0c9"}'
+    )
+    assert light_site.ICON_NAME.findall(selectors) == ["bars", "navicon"] and character == r"\f0c9"
+
+
+def test_a_font_is_cut_to_what_is_used(tmp_path):
+    from matplotlib.font_manager import findfont
+
+    whole = findfont("DejaVu Sans")
+    (tmp_path / "cut.woff").write_bytes(light_site.cut(whole, {ord("a"), ord("b")}))
+    kept = TTFont(tmp_path / "cut.woff")
+    assert set(kept.getBestCmap()) == {ord("a"), ord("b")} and kept.flavor == "woff"
+
+
+def test_a_fold_is_named_after_its_first_comment():
+    document = nodes.section()
+    for text in ("# @title Set-up: find it (Colab)\nx", "# Train three nets.\nx", "x = 1"):
+        cell = nodes.container(prompt_show="Show", prompt_hide="Hide")
+        cell += nodes.literal_block(text, text)
+        document += cell
+    book_targets.name_folds(None, document)
+    named = [cell["prompt_show"] for cell in document.findall(nodes.container)]
+    assert named == ["Set-up", "Train three nets", "Show"]
