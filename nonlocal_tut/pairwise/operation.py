@@ -76,8 +76,8 @@ def attend(
     - "fused" never builds it: a fused softmax (see `fused`), or a sum in another order (below).
       Where a GPU has no kernel for the dtype it is "chunked": float64, and on a T4 bfloat16.
 
-    The matrix of "matmul" has the operands' dtype: in float16, logits beyond 65504 are infinite there.
-    The others keep logits in float32.
+    The matrix of "matmul" has the operands' dtype: in float16, logits beyond 65504 are infinite
+    there. The others keep logits in float32.
 
     Raises ValueError for an unknown `pairwise` or `attention`, and for shapes or dtypes that do not
     fit. The fused softmax has two derivatives, on a GPU one, and none in forward mode; asked for
