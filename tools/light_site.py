@@ -22,6 +22,7 @@ ICON_RULE = re.compile(r'((?:\.fa-[\w-]+:{1,2}before,?)+)\{content:"(\\[0-9a-f]+
 PRIVATE = re.compile(r"\\(f[0-9a-f]{3})|([\ue000-\uf8ff])")
 ICON_NAME = re.compile(r"\bfa-([a-z0-9-]+)")
 FONTS = ("fa-solid-900", "fa-regular-400", "fa-brands-400")
+SPHINX_SEARCH = r"searchtools\.js|language_data\.js|searchindex\.js"
 LANDMARK = 'id="pst-primary-sidebar" role="navigation" aria-label="The book"'
 TYPESETTING = """<script>
     // book.js takes this away when formulas are set; if that fails, time does.
@@ -104,6 +105,7 @@ def mend(html):
 
     - sphinx-thebe, which runs code on another host, is switched off and still writes its constants
       twice, so that the second fails: all of it goes.
+    - Sphinx's search, of a megabyte, gives way to the book's (see search_sections).
     - A summary's text ("Set-up") is its name; an aria-label beside it would be another.
     - The sidebar is a landmark as a whole, and a list of references has the roles that it needs.
     - Formulas are set before the text is shown, so that no line moves under a reader's eyes.
@@ -111,6 +113,8 @@ def mend(html):
     html = re.sub(r"\s*<script>const THEBE_JS_URL.*?</script>", "", html)
     html = re.sub(r"\s*<(?:script|link)[^>]*sphinx-thebe\.(?:js|css)[^>]*>(?:</script>)?", "", html)
     html = re.sub(r'\s*<script defer src="[^"]*fontawesome\.js[^>]*></script>', "", html)
+    html = re.sub(rf'\s*<script[^>]*src="[^"]*(?:{SPHINX_SEARCH})[^>]*></script>', "", html)
+    html = re.sub(rf'\s*<link[^>]*href="[^"]*(?:{SPHINX_SEARCH})[^>]*>', "", html)
     first, *others = re.findall(r'<meta name="viewport"[^>]*>', html) or [""]
     if others:
         head, rest = html.split(first, 1)
