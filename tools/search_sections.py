@@ -1,8 +1,8 @@
 """A Sphinx extension: what the search box looks through, one entry per section and glossary term.
 
-Sphinx's own index finds pages; a reader who asks for "softmax dim" wants the heading. The entries go
-into _static/sections.js, a script and no data file, since a page that was opened from a disk may run
-a script and may not fetch. `book/_static/search.js` asks it.
+Sphinx's own index finds pages; a reader who asks for "softmax dim" wants the heading. The entries
+go into _static/sections.js, a script and no data file, since a page that was opened from a disk may
+run a script and may not fetch. `book/_static/search.js` asks it.
 """
 
 import json
@@ -14,7 +14,7 @@ LEFT_OUT = (nodes.raw, nodes.math, nodes.math_block, nodes.comment, nodes.image,
 
 
 def entries(docname, document):
-    """[page's title, heading, address, text] for each section of a page, without its subsections."""
+    """[page's title, heading, address, text] of each section, and of each glossary term."""
     found, page = [], None
     for section in document.findall(nodes.section):
         title = section.next_node(nodes.title)
