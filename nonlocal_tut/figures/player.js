@@ -1,0 +1,115 @@
+// One player for all moving figures. A figure gives
+//   choices: {name: [label, {value: text}]}   what one can switch, the first value to start with
+//   frames(choice) -> how many frames there are
+//   draw(choice, frame) -> {svg, says}        a picture, and one sentence on what it shows
+//   touch (optional): (choice, frame, key | {x, y}) -> [choice, frame]   arrow keys and pointer
+// and `play(root, figure)` puts it into the page: scrubber, buttons, keys, a sentence that is read
+// aloud. It starts paused. Where motion is not wanted, nothing runs by itself.
+
+const OWN_KEYS = 'data-lm-suppress-shortcuts="true"'; // JupyterLab's shortcuts stay out
+const PACE = 900; // milliseconds a frame is shown
+
+const STYLE = `
+.touch-figure { max-width: 640px; line-height: 1.4; color: var(--pst-color-text-base, inherit);
+  --theta: #0072B2; --phi: #D55E00; --g: #009E73; --out: #AA4499; --input: #666666;
+  --paper: var(--pst-color-background, #ffffff); --ink: var(--pst-color-text-base, #222222); }
+html[data-theme="dark"] .touch-figure, [data-jp-theme-light="false"] .touch-figure {
+  --theta: #56B4E9; --phi: #F58A4B; --g: #2FC89A; --out: #D585C8; --input: #A8B3BF; }
+.touch-figure svg { display: block; width: 100%; height: auto; touch-action: pan-y; }
+.touch-figure svg text { font: 12px system-ui, sans-serif; fill: var(--ink); }
+.touch-figure svg:focus-visible { outline: 3px solid var(--theta); }
+.touch-figure .controls { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; }
+.touch-figure .controls input[type=range] { flex: 1 1 9rem; min-width: 0; accent-color: var(--theta); }
+.touch-figure :is(button, select) { font: inherit; min-height: 2.2rem; padding: 0 .7rem;
+  color: inherit; background: var(--paper); border: 1px solid currentcolor; border-radius: .3rem; }
+.touch-figure [role=status] { min-height: 2.8em; margin: .5rem 0 0; }`;
+
+function play(root, figure) {
+  root.dataset.ready = "yes";
+  const choice = {};
+  for (const [name, [, values]] of Object.entries(figure.choices))
+    choice[name] = Object.keys(values)[0];
+  root.innerHTML = `<style>${STYLE}</style><div class="stage"></div>
+    <p role="status" aria-live="polite"></p>
+    <div class="controls" role="group" aria-label="${figure.name}">${controls(figure)}</div>`;
+  const find = (selector) => root.querySelector(selector);
+  const [stage, status, scrubber, button] = [".stage", "[role=status]", "[type=range]", "button"].map(find);
+  let frame = 0, timer = null;
+
+  function show() {
+    const last = figure.frames(choice) - 1;
+    frame = Math.min(Math.max(frame, 0), last);
+    const { svg, says } = figure.draw(choice, frame);
+    stage.innerHTML = svg;
+    status.textContent = says;
+    Object.assign(scrubber, { max: last, value: frame, hidden: last === 0 });
+    scrubber.setAttribute("aria-valuetext", says);
+    button.hidden = last === 0 || still();
+    listen(stage.firstElementChild);
+  }
+
+  function listen(picture) {
+    if (!figure.touch) return;
+    picture.setAttribute("tabindex", "0");
+    const act = (what) => {
+      [, frame] = figure.touch(choice, frame, what);
+      show();
+    };
+    picture.addEventListener("keydown", (event) => {
+      if (!event.key.startsWith("Arrow")) return;
+      event.preventDefault();
+      act(event.key);
+      stage.firstElementChild.focus();
+    });
+    const at = (event) => {
+      const box = picture.getBoundingClientRect();
+      const [, , width, height] = picture.getAttribute("viewBox").split(" ").map(Number);
+      const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+      act({ x: (x / box.width) * width, y: (y / box.height) * height });
+    };
+    picture.addEventListener("pointerdown", at);
+    picture.addEventListener("pointermove", (event) => event.buttons && at(event));
+  }
+
+  function pause() {
+    clearInterval(timer);
+    timer = null;
+    button.textContent = "Play";
+  }
+  function run() {
+    if (frame === figure.frames(choice) - 1) frame = -1;
+    button.textContent = "Pause";
+    timer = setInterval(() => {
+      frame += 1;
+      show();
+      if (frame === figure.frames(choice) - 1) pause();
+    }, PACE);
+  }
+
+  button.addEventListener("click", () => (timer ? pause() : run()));
+  scrubber.addEventListener("input", () => {
+    pause();
+    frame = Number(scrubber.value);
+    show();
+  });
+  for (const name in choice)
+    find(`[name="${name}"]`).addEventListener("input", (event) => {
+      pause();
+      choice[name] = event.target.value;
+      show();
+    });
+  show();
+}
+
+function still() {
+  return window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+function controls({ choices }) {
+  const selects = Object.entries(choices).map(([name, [label, values]]) => {
+    const options = Object.entries(values).map(([v, text]) => `<option value="${v}">${text}</option>`);
+    return `<label>${label} <select name="${name}" ${OWN_KEYS}>${options.join("")}</select></label>`;
+  });
+  return `<button type="button" ${OWN_KEYS}>Play</button>
+    <input type="range" min="0" step="1" aria-label="step" ${OWN_KEYS}>${selects.join("")}`;
+}

@@ -1,0 +1,45 @@
+"""What a cell shows for a moving figure: its scripts, the data they need, and a still frame.
+
+`NAME.js` beside this file holds the figure, a pure function from a state to SVG and a sentence (see
+`player.js` for its shape); `NAME.html` is one frame of it, written by tools/still_frames.py, which
+stands on the page where scripts are off.
+"""
+
+import json
+from importlib.resources import files
+
+
+class Figure:
+    """Shows itself as HTML in a notebook, and as its sentence elsewhere.
+
+    name: of the script; says: what the figure is about, in one sentence; data: constants that the
+    script uses by their names, as JSON has them.
+    """
+
+    def __init__(self, name: str, says: str, **data: object) -> None:
+        self.name, self.says, self.data = name, says, data
+
+    def __repr__(self) -> str:
+        return f"a figure to touch, in a page with scripts: {self.says}"
+
+    def _repr_html_(self) -> str:
+        still = read(f"{self.name}.html")
+        return (
+            f'<div class="touch-figure" data-figure="{self.name}">\n{still}</div>\n'
+            f'<script>(() => {{\n"use strict";\n{self.script()}{read("player.js")}'
+            f"document.querySelectorAll('[data-figure=\"{self.name}\"]:not([data-ready])')"
+            ".forEach((root) => play(root, figure));\n})();</script>"
+        )
+
+    def script(self) -> str:
+        """The data and the figure, which need no page: tests run them without one."""
+        constants = "".join(
+            f"const {name} = {json.dumps(value, ensure_ascii=False)};\n"
+            for name, value in self.data.items()
+        )
+        return constants + read(f"{self.name}.js")
+
+
+def read(name: str) -> str:
+    """A file beside this one."""
+    return files("nonlocal_tut.figures").joinpath(name).read_text(encoding="utf-8")

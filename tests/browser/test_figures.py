@@ -1,0 +1,62 @@
+"""The moving figures by mouse and keyboard, with motion and without, with scripts and without."""
+
+import pytest
+from built_site import SITE
+
+FOUND = sorted(
+    (path.relative_to(SITE).as_posix(), name)
+    for path in SITE.glob("book/*.html")
+    for name in ("tiles",)
+    if f'data-figure="{name}"' in path.read_text(encoding="utf-8")
+)
+each_place = pytest.mark.parametrize(("page", "name"), FOUND)
+
+
+def parts(watched, page, name):
+    root = watched.open(page).locator(f'[data-figure="{name}"]')
+    root.scroll_into_view_if_needed()
+    return root, root.locator("[role=status]"), root.locator("[type=range]")
+
+
+@each_place
+def test_it_is_scrubbed_by_keys_and_says_each_step(page, name, visit):
+    with visit() as watched:
+        _, status, scrubber = parts(watched, page, name)
+        before = status.text_content()
+        scrubber.focus()
+        watched.page.keyboard.press("ArrowRight")
+        assert status.text_content() != before
+        assert scrubber.get_attribute("aria-valuetext") == status.text_content()
+        watched.page.keyboard.press("ArrowLeft")
+        assert status.text_content() == before
+        assert (watched.errors, watched.foreign, watched.failed) == ([], [], [])
+
+
+@each_place
+def test_it_starts_paused_and_plays_when_asked(page, name, visit):
+    with visit() as watched:
+        root, status, _ = parts(watched, page, name)
+        before = status.text_content()
+        watched.page.wait_for_timeout(1200)
+        assert status.text_content() == before
+        root.get_by_role("button", name="Play").click()
+        watched.page.wait_for_timeout(1200)
+        assert status.text_content() != before
+        root.get_by_role("button", name="Pause").click()
+
+
+@each_place
+def test_where_motion_is_not_wanted_nothing_plays(page, name, visit):
+    with visit(reduced_motion="reduce") as watched:
+        root, _, scrubber = parts(watched, page, name)
+        assert not root.get_by_role("button", name="Play").is_visible()
+        assert scrubber.is_visible()
+
+
+@each_place
+def test_without_scripts_a_frame_and_its_sentence_stand_there(page, name, visit):
+    with visit(java_script_enabled=False) as watched:
+        watched.page.goto(watched.address + page)
+        root = watched.page.locator(f'[data-figure="{name}"]')
+        assert root.locator("svg").count() == 1
+        assert "Where scripts run" in root.locator("p").last.text_content()
