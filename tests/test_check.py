@@ -2,6 +2,7 @@
 
 import sys
 
+import answers2
 import answers4
 import answers5
 import answers6
@@ -25,35 +26,6 @@ def reach_by_counting(layers):
 
 def dilated(*dilations):
     return [(3, 1, dilation, dilation) for dilation in dilations]
-
-
-def attend(query, key, value):
-    """2.2 position by position: (B, N, d), (B, N, d), (B, N, c) -> (B, N, c)."""
-    out = torch.zeros_like(value)
-    for b, i in torch.cartesian_prod(*map(torch.arange, value.shape[:2])).tolist():
-        weight = torch.stack([query[b, i] @ other for other in key[b]]).softmax(0)  # (N,)
-        out[b, i] = sum(w * v for w, v in zip(weight, value[b], strict=True))
-    return out
-
-
-def with_columns(test):
-    """2.3 for an attention on (B, d, N): `test` gets the inputs, the result and the right one."""
-
-    def accepts(attention):
-        luck = torch.Generator().manual_seed(1)
-        query, key, value = (torch.randn(2, d, 6, generator=luck) for d in (3, 3, 4))
-        right = attend(query.mT, key.mT, value.mT).mT
-        return test(attention(query, key, value), value, right)
-
-    return accepts
-
-
-def is_constant_kept(attention):
-    ones = torch.ones(2, 4, 6)
-    return torch.allclose(attention(torch.rand(2, 3, 6), torch.rand(2, 3, 6), ones), ones)
-
-
-compares = with_columns(lambda out, value, right: torch.allclose(out, right, atol=1e-5))
 
 
 def pooled_map(**switches):
@@ -90,10 +62,6 @@ RIGHT = [
     ("1.3", dilated(16, 8, 4, 2, 1)),
     ("1.3", dilated(1, 3, 9, 27)),
     ("1.3", [list(row) for row in dilated(1, 2, 4, 8, 16)]),
-    ("2.1", 4 * (8 * 7 * 7) ** 2),
-    ("2.2", attend),
-    ("2.3", compares),
-    ("2.3", lambda attention: torch.tensor(compares(attention))),
     ("3.1", pooled_map(subsample="after")),
     ("3.1", [2, 196, 49]),
     ("3.2", scaled(*THETA)),
@@ -131,25 +99,6 @@ WRONG = [
     ("1.3", dilated(16, 16, 16, 16, 16), "150 positions inside are never looked at"),
     ("1.3", [(3, 1, 1), (3, 1, 31, 31)], "kernel"),  # one row is short of a dilation
     ("1.3", [], "kernel"),
-    ("2.1", 392**2, "one clip; the batch has four"),
-    ("2.1", 4 * 49**2, "across frames too"),
-    ("2.1", 4 * 8 * 49**2, "one map a frame"),
-    ("2.1", 4 * 32 * 392**2, "channels are summed away"),
-    ("2.1", 392, "How many positions are there?"),
-    ("2.2", lambda q, k, v: attend(q, k, v).mT, "should have shape (2, 5, 4), yours has (2, 4, 5)"),
-    ("2.2", lambda q, k, v: (q @ k.mT).softmax(-2) @ v, "Over which side does softmax run?"),
-    ("2.2", lambda q, k, v: (q @ k.mT).softmax(0) @ v, "Over which side does softmax run?"),
-    ("2.2", lambda q, k, v: q @ k.mT @ v, "Over which side does softmax run?"),
-    ("2.2", lambda q, k, v: attend(k, q, v), "not the ones of the definition"),
-    ("2.2", lambda q, k, v: attend(q / 3**0.5, k, v), "not the ones of the definition"),
-    ("2.2", lambda q, k, v: v, "not the ones of the definition"),
-    ("2.2", lambda q, k, v: None, "None"),
-    ("2.2", lambda q, k, v: attend(q, k, v).double(), "should be torch.float32"),
-    ("2.3", lambda attention: True, "softmax over queries, softmax over the batch"),
-    ("2.3", with_columns(lambda out, value, _: out.shape == value.shape), "softmax over both"),
-    ("2.3", is_constant_kept, "lets through: reshape, not permute, query and key swapped."),
-    ("2.3", lambda attention: False, "does not accept the right one"),
-    ("2.3", lambda attention: None, "should return True"),
     ("3.1", pooled_map(), "the map without the pool"),
     ("3.1", (2, 49, 49), "queries are not pooled"),
     ("3.1", (2, 49, 196), "rows are queries, columns are keys"),
@@ -170,7 +119,7 @@ WRONG = [
     ("3.3", lambda *given: None, "None"),
     ("3.3", lambda *given: split(*given).float(), "should be torch.float64"),
 ]
-for answers in (answers4, answers5, answers6, answers7, answers8, answers9):
+for answers in (answers2, answers4, answers5, answers6, answers7, answers8, answers9):
     RIGHT += answers.RIGHT
     WRONG += answers.WRONG
 FUNCTIONS = {exercise for exercise, answer in RIGHT if callable(answer)}

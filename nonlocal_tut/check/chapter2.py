@@ -3,27 +3,60 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from nonlocal_tut.check.misfit import misfit
+from nonlocal_tut.check.whole import whole
 
-Attention = Callable[[Tensor, Tensor, Tensor], Tensor]  # (B, d, N), (B, d, N), (B, c, N)
+Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    return v @ (q.mT @ k).softmax(-1).mT  # (B, c, N)
+    return v @ (q.mT @ k).softmax(-1).mT  # (B, d, N), (B, d, N), (B, c, N) -> (B, c, N)
 
 
-MISTAKES: dict[str, Attention] = {  # each returns the right shape
+MISTAKES: dict[str, Attention] = {  # 2.3: of _attend; each returns the right shape
     "softmax over queries": lambda q, k, v: v @ (q.mT @ k).softmax(-2).mT,
     "softmax over the batch": lambda q, k, v: v @ (q.mT @ k).softmax(0).mT,
-    "map not transposed": lambda q, k, v: v @ (q.mT @ k).softmax(-1),
+    "weights not transposed": lambda q, k, v: v @ (q.mT @ k).softmax(-1),
     "reshape, not permute": lambda q, k, v: v @ (q.reshape(q.mT.shape) @ k).softmax(-1).mT,
     "query and key swapped": lambda q, k, v: v @ (k.mT @ q).softmax(-1).mT,
     "softmax over both": lambda q, k, v: (
-        v @ (q.mT @ k).flatten(1).softmax(1).unflatten(1, (q.shape[2], k.shape[2])).mT
+        v @ (q.mT @ k).flatten(-2).softmax(-1).unflatten(-1, (q.shape[-1], k.shape[-1])).mT
     ),
+}
+
+
+def _rows_with(weights: Callable[[Tensor], Tensor]) -> Attention:
+    return lambda q, k, v: weights(q @ k.mT) @ v  # (B, N, d), (B, N, d), (B, N, c) -> (B, N, c)
+
+
+DIAGNOSES: dict[str, Attention] = {  # 2.2: a hint, and the mistake that earns it
+    "softmax runs over the queries; which side are the keys?": _rows_with(
+        lambda scores: scores.softmax(-2)
+    ),
+    "softmax runs over the batch; which side are the keys?": _rows_with(
+        lambda scores: scores.softmax(0)
+    ),
+    "softmax runs over all pairs at once; each query has weights of its own.": _rows_with(
+        lambda scores: scores.flatten(1).softmax(1).view_as(scores)
+    ),
+    "those are scores times values; softmax belongs between the two products.": _rows_with(
+        lambda scores: scores
+    ),
+    "dividing by the number of keys is not softmax.": _rows_with(
+        lambda scores: scores / scores.shape[-1]
+    ),
+    "position i is mixed with what the others give to i: the weights are transposed.": _rows_with(
+        lambda scores: scores.softmax(-1).mT
+    ),
+    "query and key have changed places.": _rows_with(lambda scores: scores.mT.softmax(-1)),
+    "the scores are multiplied by 1/√d; this block does not do that.": lambda q, k, v: (
+        (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1) @ v
+    ),
+    "the values come out as they went in.": lambda q, k, v: v,
 }
 
 
@@ -33,51 +66,60 @@ def _vectors() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _clip(answer: Any) -> str:
-    """2.1: entries of the map of 4 clips of 8×7×7 positions."""
-    if not isinstance(answer, int):
+    """2.1: entries of the attention matrices of 4 clips of 8×7×7 positions."""
+    if (number := whole(answer)) is None:
         return f"a whole number is asked for, not {answer!r}."
     positions = 8 * 7 * 7
+    if number == 4 * positions**2:
+        return ""
     hints = {
         positions**2: "that is one clip; the batch has four.",
+        (4 * positions) ** 2: "positions of different clips never meet.",
         4 * 49**2: "each frame alone has 49 positions, and this block looks across frames too.",
-        4 * 8 * 49**2: "that is one map a frame; this block looks across frames too.",
+        4 * 8 * 49**2: "that is one matrix per frame; this block looks across frames too.",
         4 * 32 * positions**2: "the channels are summed away in the product.",
+        4 * positions: "those are the positions; each of them has a score for each of its clip.",
     }
-    right = 4 * positions**2
-    return (
-        ""
-        if answer == right
-        else hints.get(answer, f"not {answer!r}. How many positions are there?")
-    )
+    return hints.get(number, f"not {answer!r}. How many positions are there?")
 
 
 def _rows(answer: Callable) -> str:
     """2.2: attention on (B, N, d), (B, N, d), (B, N, c)."""
     query, key, value = _vectors()
-    rows = [t.transpose(1, 2) for t in (query, key, value)]
-    wanted = _attend(query, key, value).transpose(1, 2)  # (B, N, c)
+    rows = [t.mT for t in (query, key, value)]
+    wanted = _attend(query, key, value).mT  # (B, N, c)
     got = answer(*rows)
     if hint := misfit(got, wanted):
         return hint
     if torch.allclose(got, wanted, atol=1e-5):
         return ""
-    if torch.allclose(answer(*rows[:2], torch.ones_like(rows[2])), torch.ones_like(wanted)):
-        return "the weights sum to one, but they are not the ones of the definition."
-    return "a constant value should come out as it went in. Over which side does softmax run?"
+    for hint, mistake in DIAGNOSES.items():
+        if torch.allclose(got, mistake(*rows), atol=1e-5):
+            return hint
+    return "another result than the loop's: y_i is the sum over j of weight (i, j) times value j."
 
 
 def _is_right(answer: Callable) -> str:
     """2.3: a test that tells the right attention from each mistake."""
-    if _said(answer, _attend) is not True:
+    said = {name: _said(answer, f) for name, f in {"the right one": _attend, **MISTAKES}.items()}
+    for name, verdict in said.items():
+        if verdict is None:
+            return f"for {name} it returns nothing; does every way through it end in a `return`?"
+        if not isinstance(verdict, bool):
+            kind = type(verdict).__name__
+            return f"for {name} it returns a {kind}; True or False is asked for, one for all."
+    if not said.pop("the right one"):
         return "it does not accept the right one: it should return True."
-    missed = [name for name, attend in MISTAKES.items() if _said(answer, attend) is not False]
+    missed = [name for name, verdict in said.items() if verdict]
     return f"it lets through: {', '.join(missed)}." if missed else ""
 
 
 def _said(answer: Callable, attend: Attention) -> Any:
-    """What the reader's test says; `(a == b).all()` says it in a tensor."""
+    """What the reader's test says: a bool, also where NumPy or torch has wrapped it."""
     said = answer(attend)
-    return said.item() if isinstance(said, Tensor) and said.numel() == 1 else said
+    if isinstance(said, (Tensor, np.ndarray, np.generic)) and np.prod(said.shape) == 1:
+        said = said.item()
+    return said
 
 
 VALUES = {"2.1": _clip}

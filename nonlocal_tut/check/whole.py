@@ -1,0 +1,15 @@
+"""The whole number that an answer is, whatever it comes as."""
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+
+def whole(answer: Any) -> int | None:
+    """28 for 28, 28.0, NumPy's and torch's 28; None for all that is no whole number, True too."""
+    if isinstance(answer, (Tensor, np.ndarray, np.generic)) and np.prod(answer.shape) == 1:
+        answer = answer.item()
+    if isinstance(answer, float) and answer.is_integer():
+        return int(answer)
+    return answer if isinstance(answer, int) and not isinstance(answer, bool) else None
