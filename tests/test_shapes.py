@@ -130,6 +130,15 @@ def test_the_table_is_aligned_under_a_line_of_sizes():
     assert repr(book) == str(book) == "B=2  C=3  H=5  W=7  N=H·W=35\nrelu  B×C×H×W → B×C×H×W"
 
 
+def test_a_page_gets_the_same_rows_as_a_table():
+    square = shapes.ledger(lambda q, k: (q @ k).softmax(-1), "B=2 N=5 d=5", "B d N")
+    html = square._repr_html_()
+    assert html.startswith("<p>B=2  N=5  d=5</p>\n<table")
+    cells = ["<td>matmul</td>", "<td>B×N|d×N|d · B×N|d×N|d</td>", "<td>B×N|d×N|d</td>"]
+    assert f"<tr>{''.join(cells)}</tr>" in html and html.count("<tr>") == 3
+    assert html.endswith("<p>ambiguous, because sizes are equal: N|d</p>")
+
+
 # --- how sizes are chosen
 
 

@@ -1,9 +1,11 @@
 """What the reader gets: a row for each operation, and the rows together as a table."""
 
 import re
+from html import escape
 from typing import NamedTuple
 
 from nonlocal_tut.shapes.names import Shape, legend
+from nonlocal_tut.tables import table
 
 
 class _Names(NamedTuple):
@@ -30,8 +32,9 @@ class Row(_Names):
 
 
 class Ledger(tuple[Row, ...]):
-    """The rows in the order in which they ran, printed as a table; `sizes` has the base names.
+    """The rows in the order in which they ran; `sizes` has the base names.
 
+    A notebook shows them as an HTML table, `print` and a terminal as aligned text.
     See chapter 2, "What does each bmm multiply?".
     """
 
@@ -72,10 +75,23 @@ class Ledger(tuple[Row, ...]):
         lines = [legend(self.sizes)]
         for row, given in zip(self, inputs, strict=True):
             lines.append(f"{row.operation:{first}}  {given:{second}} → {row.output}")
+        return "\n".join([*lines, *self._reservations()])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        rows = [(row.operation, " · ".join(row.inputs), row.output) for row in self]
+        head, *below = (
+            f"<p>{escape(line)}</p>" for line in (legend(self.sizes), *self._reservations())
+        )
+        shown = table(["operation", "in", "out"], rows)._repr_html_()
+        return "\n".join([head, shown, *below])
+
+    def _reservations(self) -> list[str]:
+        """What the names and the counts leave open, a line each."""
+        lines = []
         if self.ambiguous:
             lines.append(f"ambiguous, because sizes are equal: {', '.join(self.ambiguous)}")
         if self.not_counted:
             lines.append(f"multiply-adds not counted: {', '.join(self.not_counted)}")
-        return "\n".join(lines)
-
-    __repr__ = __str__
+        return lines
