@@ -51,7 +51,7 @@ def _gradient_of_gathering(answer: Callable[[list[Tensor], list[int]], Any]) -> 
 
 
 def _merged_statistics(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str:
-    """9.3: mean and variance (C,) of the whole, from the parts' counts (W,), means, variances."""
+    """9.3: mean and variance (C,) of the whole, from the parts' counts (D,), means, variances."""
     luck = torch.Generator().manual_seed(12)
     x = torch.randn(sum(SIZES), 5, generator=luck, dtype=torch.float64)
     x[: SIZES[0]] += 3
