@@ -11,6 +11,7 @@ from nonlocal_tut.draw.curves import lines
 from nonlocal_tut.draw.look import DOTS, INPUT, OUTPUT, PHI, THETA, WIDE, WIDTH, G
 from nonlocal_tut.draw.memory import at_peak, timeline
 from nonlocal_tut.draw.positions import cone, maps, task
+from nonlocal_tut.draw.twins import one_context
 
 __all__ = [
     "DOTS",
@@ -27,6 +28,7 @@ __all__ = [
     "cone",
     "lines",
     "maps",
+    "one_context",
     "product",
     "task",
     "timeline",
