@@ -1,6 +1,6 @@
-"""A few vectors gathered from the whole map, and handed out to each position in its own mixture.
+"""A few vectors gathered from all positions, and handed out to each in its own mixture.
 
-The N×N map is then a product of an N×n and an n×N table, and is never multiplied out.
+The N×N attention matrix is then a product of an N×n and an n×N table, and is never multiplied out.
 """
 
 import torch
@@ -15,7 +15,7 @@ class EfficientAttention(Cousin):
 
     y = ρ_q(theta) (ρ_k(phi)ᵀ g), with ρ_q a softmax over the C' channels and ρ_k one over the N
     positions. Shen et al., "Efficient Attention: Attention with Linear Complexities", WACV 2021;
-    one head. Multiply-adds: 2N·C'², no map at all, a C' × C' table instead.
+    one head. Multiply-adds: 2N·C'², no attention matrix, a C' × C' table.
     """
 
     def mix(self, theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
@@ -24,7 +24,7 @@ class EfficientAttention(Cousin):
 
 
 class DoubleAttention(Cousin):
-    """Gather n descriptors with n attention maps, hand them out with n weights a position.
+    """Gather n descriptors with n attention maps, hand them out with n weights per position.
 
     Z = [g softmax(phi)ᵀ] softmax(theta), columns being positions: the first softmax runs over the
     N positions, the second over the n descriptors. Chen et al., "A²-Nets: Double Attention

@@ -12,7 +12,7 @@ class PooledKeys(Cousin):
 
     y_i = Σ_j softmax_j(theta_i · pool(phi)_j) pool(g)_j, j over ⌊H/2⌋·⌊W/2⌋ windows.
     Wang et al., "Non-local Neural Networks", section 3.3. Multiply-adds: N·(N/4)·2C', with an
-    N × N/4 map. Same numbers as `NonLocalBlock(subsample="after", norm=False)`.
+    N × N/4 matrix. Same numbers as `NonLocalBlock(subsample="after", norm=False)`.
     """
 
     def mix(self, theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
@@ -22,12 +22,12 @@ class PooledKeys(Cousin):
 
 
 class Pyramid(Cousin):
-    """Keys and values are means over grids of 1, 9, 36 and 64 cells: 110 anchors for any map.
+    """Keys and values are means over grids of 1, 9, 36 and 64 cells: 110 anchors for any size.
 
     y_i = Σ_s softmax_s(theta_i · P(theta)_s / √C') P(g)_s, s over the 110 cells, P their means.
     Zhu et al., "Asymmetric Non-local Neural Networks" (APNB), ICCV 2019; key and query share their
     weights. The authors also put batch norm and ReLU on the shared convolution. Multiply-adds:
-    N·110·2C', with an N × 110 map. Below 11×11 positions it has more keys than the full map.
+    N·110·2C', with an N × 110 matrix. Below 11×11 positions it has more keys than the full block.
     """
 
     maps = ("theta", "g")
@@ -49,7 +49,7 @@ class CrissCross(Cousin):
     y_i = Σ_j softmax_j(theta_i · phi_j) g_j, j over the row and the column of i, i counted once;
     then the whole block again with the same weights, so that i hears of every position through
     two corners. Huang et al., "CCNet: Criss-Cross Attention for Semantic Segmentation", ICCV 2019.
-    Multiply-adds: a pass takes N·(H + W)·2C', with an N × (H + W) map.
+    Multiply-adds: a pass takes N·(H + W)·2C', with an N × (H + W) table.
 
     - `passes`: how often; 2 in the paper, 1 to see what is missing.
     """

@@ -1,4 +1,4 @@
-"""The whole map condensed into one vector, or a few numbers, that all positions share."""
+"""All positions condensed into one vector, or a few numbers, that they share."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -7,11 +7,11 @@ from nonlocal_tut.cousins.shell import Cousin, rows
 
 
 class GlobalContext(Cousin):
-    """One attention map for all queries, so one context vector, added everywhere.
+    """One row of attention for all queries, so one context vector, added everywhere.
 
     z_i = x_i + w_z ReLU(LN(w_v Σ_j softmax_j(m(x_j)) x_j)), the sum being the same for every i.
     Cao et al., "GCNet: Non-local Networks Meet Squeeze-Excitation Networks and Beyond", 2019.
-    Multiply-adds: 2N·C + 2C·C', with a map of N numbers. C' is C/16 or C/4 in the paper.
+    Multiply-adds: 2N·C + 2C·C', with N weights. C' is C/16 or C/4 in the paper.
     """
 
     maps = ("m", "values")
@@ -30,7 +30,7 @@ class GlobalContext(Cousin):
 
 
 class CompactGeneralized(Cousin):
-    """Each position scales its own theta by a number that the whole map agreed on, one a group.
+    """Each position scales its own theta by a number that all positions share, one per group.
 
     vec(y) = (vec(theta) vec(phi)ᵀ) vec(g) / √L within each of the groups of channels, vec taking
     channels and positions together, L = N·C'/groups entries. The affinity of every entry with

@@ -46,7 +46,7 @@ class Cousin(nn.Module):
 
 
 def rows(maps: Tensor) -> Tensor:
-    """One row a position: (B, d, H, W) -> (B, N, d)."""
+    """One row per position: (B, d, H, W) -> (B, N, d)."""
     return maps.flatten(2).mT
 
 

@@ -1,4 +1,4 @@
-"""The attention map split in two: what two positions are to each other, and what one is to all."""
+"""The attention matrix in two terms: what two positions are to each other, what one is to all."""
 
 from torch import Tensor, nn
 
@@ -10,7 +10,7 @@ class Disentangled(Cousin):
 
     y_i = Σ_j [softmax_j((theta_i - mean theta) · (phi_j - mean phi)) + softmax_j(m_j)] g_j, means
     over positions. Yin et al., "Disentangled Non-local Neural Networks", ECCV 2020. A cousin in
-    quality, not in cost: multiply-adds N²·2C' as in the full block, with the N × N map. The
+    quality, not in cost: multiply-adds N²·2C' as in the full block, with the N × N matrix. The
     authors' code also divides the pairwise scores by √C' and a temperature and has a learned
     factor on the first term.
     """

@@ -34,7 +34,7 @@ def matched_copy(
     its tag's.
 
     Raises ValueError for tags outside 2 … COLORS, or a side without room for 2·tags things.
-    See chapter 7, "Who needs a map of pairs?".
+    See chapter 7, "Which of them can answer both markers?".
     """
     if not 2 <= tags <= COLORS:
         raise ValueError(f"tags must lie in 2 … {COLORS}, got {tags}")
@@ -100,7 +100,7 @@ def train(
 
     build: () -> module that maps (B, COLORS + 1 + tags, side, side) -> (B, COLORS, side, side)
     logits; the rest as in `remote.train`. Raises ValueError if the logits have another shape.
-    See chapter 7, "Who needs a map of pairs?".
+    See chapter 7, "Which of them can answer both markers?".
     """
 
     def draw(generator: torch.Generator) -> Examples:
