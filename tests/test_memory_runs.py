@@ -186,3 +186,61 @@ def test_a_module_that_keeps_a_computed_weight_is_run_as_a_copy():
     measured = memory.measure(lambda: conv, (2, 4, 19), device="cpu")
     assert abs(predicted.peak_bytes - measured.peak_bytes) <= 64
     assert torch.equal(conv.weight_g, before) and conv.weight_g.grad is None
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_compiled_code_is_measured_as_it_was_compiled(training):
+    """Predicted before it is measured, it must not be skipped from then on."""
+
+    class Doubled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.compiled = torch.compile(self.double, backend=backend)
+
+        def double(self, x):
+            return (x + 1).sin().cos() * 2
+
+        def forward(self, x):
+            return self.compiled(x)
+
+    graphs, calls = [], []
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+
+        def run(*given):
+            calls.append(len(given))
+            return graph.forward(*given)
+
+        return run
+
+    torch.compiler.reset()
+    report = memory.measure(Doubled, SHAPE, training=training, device="cpu")
+    assert graphs and len(calls) >= 2  # the rehearsal, and the run that is measured
+    assert report.peak_bytes > 0
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_compiling_does_not_remove_the_attention_matrix(training):
+    """Chapter 5 says so, in a cell that needs a C++ compiler."""
+
+    class Plain(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attend = torch.compile(self.with_the_matrix)
+
+        def with_the_matrix(self, rows):
+            return (rows @ rows.mT).softmax(dim=-1) @ rows
+
+        def forward(self, rows):  # (B, N, C)
+            return self.attend(rows)
+
+    torch.compiler.reset()
+    try:
+        report = memory.measure(Plain, (1, 1024, 8), training=training, device="cpu")
+    except Exception as error:
+        if "compile" not in type(error).__name__.lower() + str(error).lower():
+            raise
+        pytest.skip(f"no C++ compiler that torch can use: {type(error).__name__}")
+    one = 4 * 1024**2
+    assert 2 * one <= report.peak_bytes < 3 * one  # of three in training one goes, else none

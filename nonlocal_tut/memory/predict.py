@@ -1,5 +1,8 @@
 """A run on the meta device under the tracker: the bytes of a block before it is ever run."""
 
+import sys
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 
 from nonlocal_tut.copies import without_numbers
@@ -59,7 +62,7 @@ def predict(
         inputs = inputs_for(input_shape, dtype, META, training)
         resident = [*inputs.tensors, *held_by(module)]
         tracker = Tracker(device, resident)
-        with META, runs_as, tracker:
+        with META, runs_as, tracker, _as_written():
             out = forward(module, inputs, training)
         forward_ends = tracker.now
         outputs = {tracker.index_of(y) for y in tensors_in(out)}
@@ -94,3 +97,13 @@ def predict(
         state=state_bytes(steps),
         not_modeled=[*tracker.not_modeled, *runs_as.not_modeled],
     )
+
+
+def _as_written() -> AbstractContextManager:
+    """What torch.compile has wrapped runs as it was written, under the tracker that would stop it.
+
+    Without this, torch would skip the code here, and from then on wherever it runs.
+    """
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and importing it takes a second
+        return nullcontext()
+    return torch.compiler.set_stance("force_eager")
