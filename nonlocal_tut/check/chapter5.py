@@ -8,22 +8,24 @@ from torch import Tensor
 
 from nonlocal_tut.check.largest import Largest
 from nonlocal_tut.check.misfit import misfit
+from nonlocal_tut.check.operations import Operations
+from nonlocal_tut.check.whole import whole
 
 Partial = tuple[Tensor, Tensor, Tensor]
 
 
 def _rows_that_fit(answer: Any) -> str:
-    """5.1: how many rows of the map of 128×128 positions have 64 MiB, in float32."""
-    if not isinstance(answer, int):
+    """5.1: how many rows of the attention matrix of 128×128 positions have 64 MiB, in float32."""
+    if (rows := whole(answer)) is None:
         return f"a whole number of rows is asked for, not {answer!r}."
     hints = {
         4096: "a float32 has 4 bytes.",
         131072: "a row has one entry for each position, and there are 128 · 128.",
         524288: "a row has one entry for each position, and there are 128 · 128.",
     }
-    if answer == 64 * 2**20 // (4 * 128 * 128):
+    if rows == 64 * 2**20 // (4 * 128 * 128):
         return ""
-    return hints.get(answer, f"not {answer}. How many bytes has one row?")
+    return hints.get(rows, f"not {rows}. How many bytes has one row?")
 
 
 def _merge(answer: Callable[[Partial, Partial], Partial]) -> str:
@@ -48,11 +50,14 @@ def _partial(scores: Tensor, g: Tensor) -> Partial:
 
 
 def _merged(got: Any, first: Partial, second: Partial, wanted: Partial) -> str:
-    if not isinstance(got, tuple) or len(got) != 3 or not all(isinstance(t, Tensor) for t in got):
-        return f"three tensors (m, s, y) are asked for, not {type(got).__name__}."
+    several = isinstance(got, (tuple, list))
+    if not several or len(got) != 3 or not all(isinstance(t, Tensor) for t in got):
+        return f"three tensors (m, s, y) are asked for, not {_kind(got)}."
     for name, ours, right in zip("msy", got, wanted, strict=True):
         if ours.shape != right.shape:
             return f"{name} should have shape {tuple(right.shape)}, yours has {tuple(ours.shape)}."
+        if ours.dtype != right.dtype:
+            return f"{name} should be {right.dtype}, like what it is made from, not {ours.dtype}."
     m, s, y = got
     if not torch.isfinite(y).all() or not torch.isfinite(s).all():
         return "with large scores something overflows; only ever take exp of a difference ≤ 0."
@@ -65,23 +70,49 @@ def _merged(got: Any, first: Partial, second: Partial, wanted: Partial) -> str:
     return "" if torch.allclose(y, wanted[2]) else "s is right and y is not; y shrinks as s does."
 
 
+def _kind(got: Any) -> str:
+    """What was returned, and how many of them."""
+    count = f" of {len(got)}" if isinstance(got, (tuple, list)) else ""
+    return f"{type(got).__name__}{count}"
+
+
 def _relu_sums(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str:
     """5.3: Σ_j ReLU(a_i + b_j) g_j, from (B, N), (B, M), (B, M, C), with no tensor of pairs."""
-    luck = torch.Generator().manual_seed(10)
-    a, b = torch.randn(2, 2, 60, generator=luck, dtype=torch.float64)  # (B, N), (B, M)
-    g = torch.randn(2, 60, 3, generator=luck, dtype=torch.float64)  # (B, M, C)
+    operands = _operands(60)
+    a, b, g = operands
     wanted = (a[:, :, None] + b[:, None]).relu() @ g  # (B, N, C)
-    with Largest() as seen:
-        got = answer(a, b, g)
+    with Largest() as large, Operations() as few:
+        got = answer(*operands)
     if hint := misfit(got, wanted):
         return hint
     if not torch.allclose(got, wanted):
         if torch.allclose(got, (a[:, :, None] + b[:, None]) @ g):
             return "and the ReLU?"
+        if torch.allclose(got * 60, wanted):
+            return "the sum is asked for, not the average over keys."
         return "the numbers differ. For which j is a_i + b_j positive?"
-    if seen.entries >= 2 * 60 * 60:
-        return f"right numbers, but a tensor of {seen.entries} entries was made; pairs have 7200."
+    if large.entries >= 2 * 60 * 60:
+        return f"right numbers, but a tensor of {large.entries} entries was made; pairs have 7200."
+    with Largest() as larger, Operations() as many:
+        answer(*_operands(480))
+    if larger.entries > 16 * large.entries:  # 8 times as many keys: 8 times is linear, 64 all pairs
+        return (
+            f"right numbers, but with 8 times as many positions the largest tensor has "
+            f"{larger.entries // large.entries} times as many entries: a fixed share of all pairs."
+        )
+    if many.count > 2 * few.count:
+        return (
+            f"right numbers, but in a loop: {few.count} operations for 60 keys, {many.count} for "
+            "480. Still all pairs are computed; sort, and none needs to be."
+        )
     return ""
+
+
+def _operands(count: int) -> Partial:
+    """a (B, N), b (B, N) and g (B, N, C), N being count."""
+    luck = torch.Generator().manual_seed(10)
+    a, b = torch.randn(2, 2, count, generator=luck, dtype=torch.float64)
+    return a, b, torch.randn(2, count, 3, generator=luck, dtype=torch.float64)
 
 
 VALUES = {"5.1": _rows_that_fit}
