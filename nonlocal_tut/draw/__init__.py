@@ -6,10 +6,12 @@ Colors mean things everywhere: theta/query, phi/key, g/value, output, input; nev
 
 from nonlocal_tut.draw.attention import attention_on
 from nonlocal_tut.draw.boxes import product
+from nonlocal_tut.draw.brackets import brackets
 from nonlocal_tut.draw.clips import clip
 from nonlocal_tut.draw.curves import lines
 from nonlocal_tut.draw.look import DOTS, INPUT, OUTPUT, PHI, THETA, WIDE, WIDTH, G
 from nonlocal_tut.draw.memory import at_peak, timeline
+from nonlocal_tut.draw.online import online
 from nonlocal_tut.draw.positions import cone, maps, task
 from nonlocal_tut.draw.twins import one_context
 
@@ -24,11 +26,13 @@ __all__ = [
     "G",
     "at_peak",
     "attention_on",
+    "brackets",
     "clip",
     "cone",
     "lines",
     "maps",
     "one_context",
+    "online",
     "product",
     "task",
     "timeline",
