@@ -6,7 +6,7 @@ back to the N×N map without a word.
 
 The CPU's part is held against torch's own choice by the tests. The CUDA part is read, not run,
 until a GPU's file says otherwise (`make gpu`). It covers neither ROCm nor what a user switched
-off. See chapter 5, "Can it be exact without N×N?".
+off. See chapter 5, "Can it be exact without the N×N matrix?".
 """
 
 import os

@@ -3,7 +3,8 @@
 An autograd.Function, which writes what each chunk gives into one tensor made beforehand. Chunks
 that are checkpointed and concatenated need no more live bytes, but their small results come to lie
 between the large rows of the map, so that no hole in the heap is large enough for the next rows:
-the process then takes the whole map, row by row. See chapter 5, "Can it be exact without N×N?".
+the process then takes the whole map, row by row. See chapter 5, "Can it be exact without the N×N
+matrix?".
 """
 
 from typing import Any

@@ -6,7 +6,7 @@ The CPU's takes one width: the narrower operand gets columns of zeros, which cha
 `SelfAttention2d` that makes keys and queries 8 times as wide, so training keeps them as they were
 and goes backward in blocks (`by_blocks`), where no operand is padded. On the CPU both are steps of
 an autograd.Function of our own (`_OnCpu`), which calls the kernel by its name: no other way to
-compute it can be taken instead. See chapter 5, "Can it be exact without N×N?".
+compute it can be taken instead. See chapter 5, "Can it be exact without the N×N matrix?".
 
 What was tried to go below, for SelfAttention2d(64) at 96×96 in training (float32, MiB):
 - Zero-padded and left to autograd: 23.5. The kernel's backward on blocks, each padded while it

@@ -81,7 +81,7 @@ def attend(
 
     Raises ValueError for an unknown `pairwise` or `attention`, and for shapes or dtypes that do not
     fit. The fused softmax has two derivatives, on a GPU one, and none in forward mode; asked for
-    another it raises RuntimeError. See chapter 5, "Can it be exact without N×N?".
+    another it raises RuntimeError. See chapter 5, "Can it be exact without the N×N matrix?".
     """
     one_of("pairwise", pairwise, PAIRWISE)
     one_of("attention", attention, ATTENTION)
