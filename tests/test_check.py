@@ -1,7 +1,6 @@
 """Every exercise: right answers, the plausible wrong ones and the hint that each of them earns."""
 
-import sys
-
+import answers1
 import answers2
 import answers4
 import answers5
@@ -14,18 +13,6 @@ import torch
 
 from nonlocal_tut import NonLocalBlock
 from nonlocal_tut.check import EXERCISES, check
-
-
-def reach_by_counting(layers):
-    """1.2 without a formula: the set of input positions under one output position."""
-    places = {0}
-    for kernel, stride in reversed(layers):
-        places = {stride * place + tap for place in places for tap in range(kernel)}
-    return len(places)
-
-
-def dilated(*dilations):
-    return [(3, 1, dilation, dilation) for dilation in dilations]
 
 
 def pooled_map(**switches):
@@ -56,12 +43,6 @@ def paired(theta, phi, w_f):
 
 
 RIGHT = [
-    ("1.1", 28),
-    ("1.2", reach_by_counting),
-    ("1.3", dilated(1, 2, 4, 8, 16)),
-    ("1.3", dilated(16, 8, 4, 2, 1)),
-    ("1.3", dilated(1, 3, 9, 27)),
-    ("1.3", [list(row) for row in dilated(1, 2, 4, 8, 16)]),
     ("3.1", pooled_map(subsample="after")),
     ("3.1", [2, 196, 49]),
     ("3.2", scaled(*THETA)),
@@ -72,33 +53,6 @@ RIGHT = [
 ]
 
 WRONG = [
-    ("1.1", 55, "How far to one side does a 5×5 layer look?"),
-    ("1.1", 56, "How far to one side does a 5×5 layer look?"),
-    ("1.1", 14, "enough for the center"),
-    ("1.1", 27, "27 layers see 54 positions away"),
-    ("1.1", 29, "29 layers see 58 positions away"),
-    ("1.1", 0, "0 layers see 0"),
-    ("1.1", -4, "the far corner is 55 away"),
-    ("1.1", sys.maxsize, "the far corner is 55 away"),
-    ("1.1", 55.0, "a whole number of layers is asked for, not 55.0"),
-    ("1.1", "55", "a whole number of layers is asked for, not '55'"),
-    ("1.2", lambda layers: 1, "for [(3, 1)] you say 1"),
-    ("1.2", lambda layers: 3 * len(layers), "for [(3, 1), (3, 1), (3, 1), (3, 1)] you say 12"),
-    ("1.2", lambda layers: 1 + 2 * len(layers), "for [(5, 1), (3, 1)] you say 5"),
-    ("1.2", lambda layers: 1 + sum(k - 1 for k, _ in layers), "two steps on its input"),
-    ("1.2", lambda layers: reach_by_counting(layers[::-1]), "two steps on its input"),
-    ("1.2", lambda layers: None, "you say None"),
-    ("1.2", lambda layers: str(reach_by_counting(layers)), "you say '3'"),
-    ("1.3", dilated(1, 1, 1, 1, 1), "this sees 11 positions; 63 are asked for"),
-    ("1.3", dilated(1, 2, 4, 8), "this sees 31 positions"),
-    ("1.3", dilated(1, 2, 4, 8, 16, 32), "at most five layers"),
-    ("1.3", [(3, 2, 1, 1)] * 5, "at most five layers, each with kernel 3 and stride 1"),
-    ("1.3", [(63, 1, 31, 1)], "at most five layers, each with kernel 3"),
-    ("1.3", [(3, 1, 1, d) for d in (1, 2, 4, 8, 16)], "padding equals dilation"),
-    ("1.3", dilated(31), "60 positions inside are never looked at"),
-    ("1.3", dilated(16, 16, 16, 16, 16), "150 positions inside are never looked at"),
-    ("1.3", [(3, 1, 1), (3, 1, 31, 31)], "kernel"),  # one row is short of a dilation
-    ("1.3", [], "kernel"),
     ("3.1", pooled_map(), "the map without the pool"),
     ("3.1", (2, 49, 49), "queries are not pooled"),
     ("3.1", (2, 49, 196), "rows are queries, columns are keys"),
@@ -119,7 +73,7 @@ WRONG = [
     ("3.3", lambda *given: None, "None"),
     ("3.3", lambda *given: split(*given).float(), "should be torch.float64"),
 ]
-for answers in (answers2, answers4, answers5, answers6, answers7, answers8, answers9):
+for answers in (answers1, answers2, answers4, answers5, answers6, answers7, answers8, answers9):
     RIGHT += answers.RIGHT
     WRONG += answers.WRONG
 FUNCTIONS = {exercise for exercise, answer in RIGHT if callable(answer)}

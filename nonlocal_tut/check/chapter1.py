@@ -3,23 +3,29 @@
 from collections.abc import Callable
 from typing import Any
 
-from nonlocal_tut import receptive_field as rf
+import numpy as np
+from torch import Tensor
 
-Layer = tuple[int, int, int, int]  # kernel, stride, padding, dilation
+from nonlocal_tut import receptive_field as rf
+from nonlocal_tut.check.whole import whole
 
 
 def _crossing(answer: Any) -> str:
     """1.1: 5×5 layers of stride 1 until one corner of a 56×56 map sees the opposite corner."""
-    if not isinstance(answer, int):
-        return f"a whole number of layers is asked for, not {answer!r}."
-    sees = 2 * max(answer, 0)  # each layer reaches two positions further
-    if answer == 28:
+    layers = whole(answer)
+    if layers is None:
+        return f"a whole number of layers is asked for, not {_said(answer)}."
+    if layers == 28:
         return ""
-    if answer == 14:
-        return "that is enough for the center. A corner has the whole map on one side of it."
-    if answer in (55, 56):
+    if layers < 1:
+        return f"{layers} layers see nothing but their own position."
+    if layers == 14:
+        return "that is enough for the center. A corner has the whole feature map on one side."
+    if layers in (55, 56):
         return "that many 3×3 layers it would take. How far to one side does a 5×5 layer look?"
-    return f"{answer} layers see {sees} positions away; the far corner is 55 away."
+    if layers > 28:
+        return f"{layers} layers are enough, and so are fewer. The far corner is 55 away."
+    return f"{layers} layers see {2 * layers} positions away; the far corner is 55 away."
 
 
 def _reach(answer: Callable[[list[tuple[int, int]]], int]) -> str:
@@ -28,37 +34,53 @@ def _reach(answer: Callable[[list[tuple[int, int]]], int]) -> str:
     for stack in stacks:
         ours = rf.theoretical([(k, s, 0) for k, s in stack]).size
         theirs = answer(list(stack))
-        if theirs != ours:
+        if whole(theirs) != ours:
             strided = any(s > 1 for _, s in stack)
-            why = " A step on a map of stride 2 is two steps on its input." if strided else ""
-            return f"for {stack} you say {theirs!r}, the formula says {ours}.{why}"
+            why = " One step on a feature map of stride 2 is two steps on its input."
+            said = f"for {stack} you say {_said(theirs)}, the formula says {ours}."
+            return said + why * strided
     return ""
 
 
-def _wide(answer: list[Layer]) -> str:
+def _wide(answer: Any) -> str:
     """1.3: at most five 3×3 layers, stride 1, same size out, field of 63 or more without holes."""
-    if not isinstance(answer, list) or not answer or any(map(_is_no_row, answer)):
+    layers = _layers(answer)
+    if not layers:
         return "a list of layers is asked for, each (kernel, stride, padding, dilation)."
-    if len(answer) > 5 or any(layer[0] != 3 or layer[1] != 1 for layer in answer):
+    if len(layers) > 5 or any(layer[:2] != (3, 1) for layer in layers):
         return "at most five layers, each with kernel 3 and stride 1."
-    field = rf.theoretical(answer)
-    if field.size - 1 != 2 * field.padding:
-        return "the map must keep its size: padding equals dilation for a 3×3 layer."
-    if field.size < 63:
-        return (
-            f"this sees {field.size} positions; 63 are asked for. What does dilation do to a step?"
-        )
+    for layer in layers:
+        _, _, padding, dilation = layer
+        if dilation < 1:
+            return f"{layer} has dilation {dilation}; 1 is the least: neighbors side by side."
+        if padding != dilation:
+            return f"{layer} changes the feature map's size: a 3×3 layer pads by its dilation."
+    size = rf.theoretical(layers).size
+    if size < 63:
+        return f"this sees {size} positions; 63 are asked for. What does dilation do to a step?"
     seen = {0}
-    for _, _, _, dilation in answer:
+    for *_, dilation in layers:
         seen = {place + tap * dilation for place in seen for tap in (-1, 0, 1)}
-    holes = field.size - len(seen)
-    return f"{field.size} wide, but {holes} positions inside are never looked at." if holes else ""
+    holes = size - len(seen)
+    return f"{size} wide, but {holes} positions inside are never looked at." if holes else ""
 
 
-def _is_no_row(row: Any) -> bool:
-    if not isinstance(row, (tuple, list)) or len(row) != 4:
-        return True
-    return not all(isinstance(n, int) for n in row)
+def _layers(answer: Any) -> list[tuple[int, ...]]:
+    """Rows of four whole numbers, whatever they come as; an empty list for anything else."""
+    if isinstance(answer, Tensor | np.ndarray):
+        answer = answer.tolist()
+    if not isinstance(answer, list | tuple):
+        return []
+    rows = [row.tolist() if isinstance(row, Tensor | np.ndarray) else row for row in answer]
+    if not all(isinstance(row, list | tuple) and len(row) == 4 for row in rows):
+        return []
+    numbers = [tuple(whole(n) for n in row) for row in rows]
+    return [] if any(None in row for row in numbers) else numbers
+
+
+def _said(answer: Any) -> str:
+    """An answer's repr in one line."""
+    return " ".join(repr(answer).split())
 
 
 VALUES = {"1.1": _crossing, "1.3": _wide}
