@@ -1,7 +1,9 @@
 """What each figure shows, and that it can be told apart in grey."""
 
+import collections
 import dataclasses
 import itertools
+import math
 import subprocess
 import sys
 
@@ -271,3 +273,20 @@ def test_a_clip_shows_each_frame_and_below_it_each_row_of_numbers(shown):
     seen = np.stack([ax.images[0].get_array() for ax in grid[1]])
     assert np.allclose(seen, weights.numpy() / 99)
     assert sum(len(ax.lines) for ax in grid[0]) == 4 and not clip[6].flatten(1).any(1)[0]
+
+
+def test_a_row_by_hand_shows_each_number_of_the_softmax(shown):
+    query, keys = torch.tensor([3.0, 1]), torch.tensor([[0.0, 0], [1, 0], [0, 1]])
+    values = torch.tensor([[0.0, 1], [3, 0], [0, 1]])
+    assert draw.by_hand(["empty", "dot", "marker"], query, keys, values) is None
+    said = [t.get_text() for t in shown[0].axes[0].texts]
+    exps = [math.exp(score) for score in (0, 3, 1)]
+    weights = [e / sum(exps) for e in exps]
+    expected = [*"031", *(f"{e:.1f}" for e in exps), *(f"{w:.2f}" for w in weights)]
+    expected += [f"{3 * weights[1]:.2f}", f"{weights[0] + weights[2]:.2f}", "sum 23.8", "query"]
+    assert not collections.Counter(expected) - collections.Counter(said)
+
+
+def test_names_keys_and_values_must_be_as_many():
+    with pytest.raises(ValueError, match="must be as many, got 3, 2, 3"):
+        draw.by_hand("abc", torch.ones(2), torch.ones(2, 2), torch.ones(3, 2))

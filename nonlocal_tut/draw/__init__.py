@@ -7,6 +7,7 @@ Colors mean things everywhere: theta/query, phi/key, g/value, output, input; nev
 from nonlocal_tut.draw.attention import attention_on
 from nonlocal_tut.draw.boxes import product
 from nonlocal_tut.draw.brackets import brackets
+from nonlocal_tut.draw.by_hand import by_hand
 from nonlocal_tut.draw.clips import clip
 from nonlocal_tut.draw.curves import lines
 from nonlocal_tut.draw.look import DOTS, INPUT, OUTPUT, PHI, THETA, WIDE, WIDTH, G
@@ -27,6 +28,7 @@ __all__ = [
     "at_peak",
     "attention_on",
     "brackets",
+    "by_hand",
     "clip",
     "cone",
     "lines",
