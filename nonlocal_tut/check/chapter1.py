@@ -1,9 +1,11 @@
 """The exercises of chapter 1: each takes an answer, and returns a hint, or "" if it is right."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from nonlocal_tut import receptive_field as rf
@@ -65,6 +67,39 @@ def _wide(answer: Any) -> str:
     return f"{size} wide, but {holes} positions inside are never looked at." if holes else ""
 
 
+def _query(answer: Any) -> str:
+    """1.4: a query with which the marker leaves 0.99 to the dot, least to itself."""
+    numbers = _pair(answer)
+    if numbers is None:
+        return f"two numbers are asked for, not {_said(answer)}."
+    for_dots, for_markers = numbers
+    dot = _share_of_dot(for_dots, for_markers)
+    if dot >= 0.99 and for_markers < 0:
+        return ""
+    if dot >= 0.99:
+        return "the dot has enough, but the marker no less than an empty position: score for score."
+    if _share_of_dot(for_markers, for_dots) >= 0.99 and for_dots < 0:
+        return "the first number asks for dots, the second for markers."
+    return f"the dot gets {dot:.3f} of the weight. How much must e to its score outweigh?"
+
+
+def _share_of_dot(for_dots: float, for_markers: float) -> float:
+    """The dot's weight beside the marker and two empty positions."""
+    scores = torch.tensor([for_dots, for_markers, 0, 0], dtype=torch.float64)
+    return scores.softmax(0)[0].item()
+
+
+def _pair(answer: Any) -> list[float] | None:
+    """Two finite numbers, whatever they come as; None for anything else."""
+    if isinstance(answer, Tensor | np.ndarray):
+        answer = answer.tolist()
+    if not isinstance(answer, list | tuple) or len(answer) != 2:
+        return None
+    pair = [n.item() if isinstance(n, np.generic) or _is_scalar(n) else n for n in answer]
+    numbers = all(isinstance(n, int | float) and not isinstance(n, bool) for n in pair)
+    return pair if numbers and all(map(math.isfinite, pair)) else None
+
+
 def _layers(answer: Any) -> list[tuple[int, ...]]:
     """Rows of four whole numbers, whatever they come as; an empty list for anything else."""
     if isinstance(answer, Tensor | np.ndarray):
@@ -78,10 +113,14 @@ def _layers(answer: Any) -> list[tuple[int, ...]]:
     return [] if any(None in row for row in numbers) else numbers
 
 
+def _is_scalar(tensor: Any) -> bool:
+    return isinstance(tensor, Tensor) and tensor.dim() == 0
+
+
 def _said(answer: Any) -> str:
     """An answer's repr in one line."""
     return " ".join(repr(answer).split())
 
 
-VALUES = {"1.1": _crossing, "1.3": _wide}
+VALUES = {"1.1": _crossing, "1.3": _wide, "1.4": _query}
 FUNCTIONS = {"1.2": _reach}
