@@ -16,8 +16,8 @@ def by_hand(names: Sequence[str], query: Tensor, keys: Tensor, values: Tensor) -
     names: what stands at each position, N of them; query: (d,), of the one that asks; keys: (N, d);
     values: (N, C). A column per position; what a row sums to, and the output, stand on the right.
 
-    Raises ValueError if there is not one key and one value per name. See chapter 1, "By hand: four
-    positions in a row".
+    Raises ValueError if there is not one key and one value per name. See chapter 1, "One row of
+    attention, by hand".
     """
     if not len(names) == len(keys) == len(values):
         counts = len(names), len(keys), len(values)
