@@ -26,7 +26,7 @@ def by_hand(names: Sequence[str], query: Tensor, keys: Tensor, values: Tensor) -
     raised = scores.exp()  # (N,)
     weights = raised / raised.sum()  # (N,)
     n = len(names)
-    _, ax = plt.subplots(figsize=(1.15 * n + 2.35, 4.5))
+    _, ax = plt.subplots(figsize=(n + 2.1, 4.3))
     for x, name in enumerate(names):
         ax.text(x, 6.15, name, ha="center", va="center", fontsize=12)
         _box(ax, "key", x, ROWS["key"], keys[x].tolist())
