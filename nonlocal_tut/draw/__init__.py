@@ -15,6 +15,7 @@ from nonlocal_tut.draw.memory import at_peak, timeline
 from nonlocal_tut.draw.online import online
 from nonlocal_tut.draw.positions import cone, maps, task
 from nonlocal_tut.draw.twins import one_context
+from nonlocal_tut.draw.two_blocks import two_blocks
 
 __all__ = [
     "DOTS",
@@ -38,4 +39,5 @@ __all__ = [
     "product",
     "task",
     "timeline",
+    "two_blocks",
 ]
