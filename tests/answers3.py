@@ -110,7 +110,7 @@ WRONG = [
     ("3.3", lambda t, p, w: t @ p.mT, "that is Eq. 4"),
     ("3.3", lambda t, p, w: split(t, p, -w), "the numbers differ from Eq. 5."),
     ("3.3", lambda *given: split(*given) * float("nan"), "the numbers differ from Eq. 5."),
-    ("3.3", paired, "a tensor of 1296 entries was made; the matrix has 162"),
+    ("3.3", paired, "right, but by a tensor of 1296 entries; the result has 162"),
     ("3.3", lambda *given: split(*given).numpy(), "should return a tensor"),
     ("3.3", lambda *given: None, "None"),
     ("3.3", lambda *given: split(*given).float(), "should be torch.float64"),

@@ -12,7 +12,7 @@ PAGE = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
 LISTED = re.findall(r"automodule:: (\S+)\n   :members:(.*)", PAGE)
 # What shares a room with public names and is no part of the interface that pages or users rely on.
 NOT_LISTED = {"nonlocal_tut.figures"}
-NAMED = re.compile(r"chapter\s+(\d),\s+\"([^\"]+?)\.?\"", re.DOTALL)
+NAMED = re.compile(r"(chapter \d|appendix on \w+),\s+\"([^\"]+?)\.?\"")
 
 
 def rooms():
@@ -47,12 +47,13 @@ def test_every_name_is_there_and_documented(module, members):
 
 
 def sections():
-    """{chapter: its headings}, as a reader reads them."""
+    """{page, as a docstring names it: its headings}, as a reader reads them."""
     found = {}
     for page, cells in Book(ROOT).notebooks.items():
-        if chapter := re.match(r"book/0(\d)_", page):
-            text = "\n".join(cell.source for cell in cells if not cell.is_code)
-            found[int(chapter[1])] = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+        name = re.sub(r"book/0(\d)_.*", r"chapter \1", page.removesuffix(".ipynb"))
+        text = "\n".join(cell.source for cell in cells if not cell.is_code)
+        headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+        found[name.replace("book/appendix_", "appendix on ")] = headings
     return found
 
 
@@ -60,16 +61,16 @@ def named():
     found = []
     for file in sorted((ROOT / "nonlocal_tut").rglob("*.py")):
         text = re.sub(r"\n\s*#?\s*", " ", file.read_text(encoding="utf-8"))
-        for chapter, heading in NAMED.findall(text):
-            found.append(pytest.param(int(chapter), heading, id=f"{file.name}: {heading}"))
+        for page, heading in NAMED.findall(text):
+            found.append(pytest.param(page, heading, id=f"{file.name}: {heading}"))
     return found
 
 
-@pytest.mark.parametrize(("chapter", "heading"), named())
-def test_the_section_that_a_docstring_names_exists(chapter, heading):
-    plain = [re.sub(r"[`*$]", "", title) for title in sections()[chapter]]
-    assert heading in plain, f"chapter {chapter} has: {plain}"
+@pytest.mark.parametrize(("page", "heading"), named())
+def test_the_section_that_a_docstring_names_exists(page, heading):
+    plain = [re.sub(r"[`*$]", "", title) for title in sections()[page]]
+    assert heading in plain, f"{page} has: {plain}"
 
 
 def test_the_test_would_see_a_section_that_is_gone():
-    assert Path(ROOT / "book").is_dir() and "No such question?" not in sections()[1]
+    assert Path(ROOT / "book").is_dir() and "No such question?" not in sections()["chapter 1"]

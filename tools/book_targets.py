@@ -2,7 +2,7 @@
 
 A cell tagged claim-A9 in chapter 2 gets the target claim-a9-2, so that the page of claims leads to
 the cell itself, and a notebook opened on Colab shows nothing of it. A folded cell is named after
-its first comment. "See chapter 5" in a docstring becomes a link.
+its first comment. "See chapter 5" in a docstring becomes a link, as does "the appendix on bytes".
 """
 
 import re
@@ -10,7 +10,7 @@ import re
 from docutils import nodes
 from sphinx.errors import ExtensionError
 
-CHAPTER = re.compile(r"\bchapter (\d)\b")
+PAGE = re.compile(r"\bchapter \d\b|\bappendix on \w+\b")  # as docstrings name one
 TAG = "tag_claim-"  # what myst-nb puts among a cell's classes
 
 
@@ -45,21 +45,22 @@ def name_folds(app, document):
             cell["prompt_show"] = cell["prompt_hide"] = comment[1].strip().rstrip(".")
 
 
-def link_chapters(app, what, name, obj, options, lines):
-    """Turn "chapter 5" in a docstring's lines into a link to that page."""
-    pages = {int(d.split("/")[1][:2]): d for d in app.env.found_docs if d.startswith("book/0")}
+def link_pages(app, what, name, obj, options, lines):
+    """Turn "chapter 5" and "appendix on weights" in a docstring's lines into links."""
+    pages = {}
+    for doc in app.env.found_docs:
+        doc_name = re.sub(r"^book/0(\d)_.*", r"chapter \1", doc)
+        pages[re.sub(r"^book/appendix_", "appendix on ", doc_name)] = doc
     for number, line in enumerate(lines):
-        for chapter in {int(n) for n in CHAPTER.findall(line)} - set(pages):
-            raise ExtensionError(
-                f"{name}: its docstring names chapter {chapter}, and none is there"
-            )
+        for page in set(PAGE.findall(line)) - set(pages):
+            raise ExtensionError(f"{name}: its docstring names the {page}, and none is there")
         line = line.replace("|", r"\|")  # a norm, not a substitution
-        lines[number] = CHAPTER.sub(lambda m: f":doc:`{m[0]} </{pages[int(m[1])]}>`", line)
+        lines[number] = PAGE.sub(lambda m: f":doc:`{m[0]} </{pages[m[0]]}>`", line)
 
 
 def setup(app):
     app.connect("doctree-read", mark_claims)
     app.connect("doctree-read", mark_headings)
     app.connect("doctree-read", name_folds)
-    app.connect("autodoc-process-docstring", link_chapters)
+    app.connect("autodoc-process-docstring", link_pages)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -101,10 +101,7 @@ def _split(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str:
         hints = [hint for hint, other in others.items() if torch.allclose(got, other)]
         return hints[0] if hints else "the numbers differ from Eq. 5."
     if seen.entries > wanted.numel():
-        return (
-            f"right numbers, but a tensor of {seen.entries} entries was made; the matrix has "
-            f"{wanted.numel()}."
-        )
+        return f"right, but by a tensor of {seen.entries} entries; the result has {wanted.numel()}."
     return ""
 
 

@@ -1,7 +1,7 @@
 """Weights from other people's non-local blocks, under our names.
 
 `layouts` says what eight code bases call their tensors; `from_peer` carries the weights over.
-See chapter 3, "Same name, eight blocks".
+See the appendix on weights.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ def from_peer(
 
     Raises ValueError for what is not a state dict, for an unknown layout, for several blocks or
     none, which it lists, for a missing key, an unexpected one or a shape that does not fit, by its
-    name, and for a bias of w_f next to a w_f of zeros. See chapter 3, "Same name, eight blocks".
+    name, and for a bias of w_f next to a w_f of zeros. See the appendix on weights.
     """
     one_of("layout", layout, tuple(LAYOUTS))
     state_dict = _block(state_dict, layout, prefix)

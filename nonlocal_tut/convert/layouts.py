@@ -1,7 +1,7 @@
 """Eight code bases' non-local blocks: what each computes, and what it calls its layers.
 
 They hold the same few tensors and differ in names, in a scale, in where a max pool stands and in
-what follows w_z. See chapter 3, "Same name, eight blocks".
+what follows w_z. See the appendix on weights.
 """
 
 import itertools
