@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from nonlocal_tut.blocks import NonLocalBlock
 from nonlocal_tut.check.largest import Largest
 from nonlocal_tut.check.misfit import misfit
+from nonlocal_tut.check.whole import whole
 
 SCALE = 0.3  # of exercise 3.2
 SCORES = ("theta.weight", "theta.bias", "phi.weight", "phi.bias")  # what the scores are made from
@@ -40,9 +41,8 @@ def _shape(answer: Any) -> tuple[int, ...] | None:
         answer = answer.tolist()
     if not isinstance(answer, (tuple, list)):
         return None
-    sides = [side.item() if isinstance(side, (Tensor, np.generic)) else side for side in answer]
-    numbers = all(isinstance(s, (int, float)) and not isinstance(s, bool) for s in sides)
-    return tuple(map(int, sides)) if numbers and all(s == s // 1 for s in sides) else None
+    sides = [whole(side) for side in answer]
+    return None if None in sides else tuple(sides)
 
 
 def _fold_scale(answer: Callable[[dict[str, Tensor], float], dict[str, Tensor]]) -> str:
