@@ -189,6 +189,38 @@ def report():
     return memory.predict(Block, (3, 40))
 
 
+def test_areas_are_bytes_and_words_do_not_overlap(shown):
+    sizes = {"x": 2**20, "query": 2**17, "key": 2**17, "attention matrix": 2**26}
+    assert draw.areas(sizes) is None
+    (ax,) = shown[0].axes
+    areas = [p.get_width() * p.get_height() for p in ax.patches]
+    assert areas == pytest.approx(list(sizes.values()))
+    colors = [matplotlib.colors.to_hex(p.get_facecolor(), keep_alpha=False) for p in ax.patches]
+    assert [c.upper() for c in colors[:3]] == [draw.INPUT, draw.THETA, draw.PHI]
+    assert colors[3] == matplotlib.colors.to_hex(matplotlib.colormaps["cividis"](0))
+    assert {"query\n0.125 MiB", "attention matrix\n64 MiB"} <= texts(shown[0])
+    for one, other in itertools.combinations(ax.texts, 2):
+        assert not one.get_window_extent().overlaps(other.get_window_extent())
+
+
+@pytest.mark.parametrize("sizes", [{}, {"x": 0}])
+def test_areas_of_nothing_are_refused(sizes):
+    with pytest.raises(ValueError, match="sizes must hold bytes above 0"):
+        draw.areas(sizes)
+
+
+def test_attention_is_drawn_in_no_color_of_query_key_or_value(shown):
+    article = memory.predict(lambda: memory.VARIANTS["article"](8), (1, 8, 30, 30))
+    draw.timeline(article, ("scores", "attention", "its gradient", "scores'", "hidden"))
+    draw.at_peak({"article": (article, ("attention", "its gradient", "scores'", "hidden"))})
+    rest = [matplotlib.colors.to_rgb(color) for color in ("white", draw.INPUT)]
+    allowed = np.concatenate([matplotlib.colormaps["cividis"](range(256))[:, :3], rest])
+    for figure in shown:
+        for patch in figure.axes[0].patches:
+            if patch.get_fill():
+                assert abs(allowed - patch.get_facecolor()[:3]).max(1).min() < 0.01
+
+
 def test_a_timeline_names_each_large_allocation_and_sums_all(shown, report):
     assert draw.timeline(report, ("first", "second")) is None
     ax = shown[0].axes[0]

@@ -11,7 +11,7 @@ from nonlocal_tut.draw.by_hand import by_hand
 from nonlocal_tut.draw.clips import clip
 from nonlocal_tut.draw.curves import lines
 from nonlocal_tut.draw.look import DOTS, INPUT, OUTPUT, PHI, THETA, WIDE, WIDTH, G
-from nonlocal_tut.draw.memory import at_peak, timeline
+from nonlocal_tut.draw.memory import areas, at_peak, timeline
 from nonlocal_tut.draw.online import online
 from nonlocal_tut.draw.positions import cone, maps, task
 from nonlocal_tut.draw.twins import one_context
@@ -26,6 +26,7 @@ __all__ = [
     "WIDE",
     "WIDTH",
     "G",
+    "areas",
     "at_peak",
     "attention_on",
     "brackets",

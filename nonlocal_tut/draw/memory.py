@@ -1,23 +1,50 @@
-"""Pictures of a memory report: what is alive when, and what is alive at the peak.
+"""Pictures of bytes: of tensors, of what is alive when, and of what is alive at the peak.
 
 See chapter 4, "Where do the bytes go?".
 """
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib.colors import to_rgb
 
-from nonlocal_tut.draw.look import INPUT, WIDTH, plt
+from nonlocal_tut.draw.look import INPUT, OUTPUT, PHI, THETA, WIDTH, G, plt
 from nonlocal_tut.memory.report import MIB, Allocation, Report, describe
 
-FILLS = ["#d6e6f2", "#f8e0d1", "#d3ede4", "#efdcec", "#f3eecb"]  # one a source line
+AFFINITY = "#00224e"  # cividis, its dark end
+FILLS = [AFFINITY, "#666970", "#c8b866", "#35456c", "#948e77"]  # cividis, one per source line
+ROLES = {"x": INPUT, "query": THETA, "key": PHI, "value": G, "output": OUTPUT}
 HIDDEN = "////"  # the hatch of what no line names
 SHARE = 0.1  # of the peak: what is smaller is drawn in one
 
 
+def areas(sizes: Mapping[str, int]) -> None:
+    """A square for each tensor, side by side, whose area is its bytes.
+
+    sizes: bytes under the tensor's name; what is none of x, query, key, value and output is drawn
+    as an affinity. Raises ValueError for no tensor, and for one without bytes.
+    """
+    if not sizes or min(sizes.values()) <= 0:
+        raise ValueError(f"sizes must hold bytes above 0, got {dict(sizes)}")
+    sides = [size**0.5 for size in sizes.values()]
+    largest, left = max(sides), 0.0
+    _, ax = plt.subplots(figsize=(WIDTH, 2.9))
+    for (name, size), side in zip(sizes.items(), sides, strict=True):
+        room = max(side, 0.32 * largest)  # for the words below
+        x = left + (room - side) / 2
+        ax.add_patch(plt.Rectangle((x, 0), side, side, fc=ROLES.get(name, AFFINITY), ec="black"))
+        words = f"{name}\n{size / MIB:.3g} MiB"
+        ax.text(x + side / 2, -0.05 * largest, words, ha="center", va="top")
+        left += room + 0.06 * largest
+    ax.set(xlim=(0, left), ylim=(-0.3 * largest, 1.02 * largest), aspect="equal")
+    ax.axis("off")
+    plt.show()
+
+
 def timeline(report: Report, names: Sequence[str]) -> None:
-    """The bytes alive after each step of a run, one band an allocation, one color a source line.
+    """The bytes alive after each step of a run, one band per allocation, one shade per source line.
 
     names: of the allocations that are a tenth of the peak or more, in order of birth. What is
     hidden inside an operation is hatched; the black line is the sum. Raises ValueError if the
@@ -40,7 +67,8 @@ def timeline(report: Report, names: Sequence[str]) -> None:
         room = (died - a.born) / steps > 0.0125 * len(name)
         at = (died - a.born) // 2 if room else 0
         x, side = ((a.born + died) / 2, "center") if room else (a.born - 0.6, "right")
-        ax.text(x, (bottom[at] + top[at]) / 2, name, ha=side, va="center")
+        ink = _ink(looks(a)) if room else {}
+        ax.text(x, (bottom[at] + top[at]) / 2, name, ha=side, va="center", **ink)
         floor[life] = top
     total = [sum(a.bytes for a in report.timeline if a.alive(step)) for step in range(steps)]
     ax.stairs(np.array(total) / MIB, color="black", lw=1.4)
@@ -71,9 +99,8 @@ def at_peak(reports: Mapping[str, tuple[Report, Sequence[str]]]) -> None:
         left = 0.0
         for a, name in zip(large, names, strict=True):
             ax.barh(row, a.bytes / MIB, left=left, height=0.7, **looks(a))
-            box = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1} if a.hidden else None
             middle = left + a.bytes / MIB / 2
-            ax.text(middle, row, name, ha="center", va="center", fontsize=8, bbox=box)
+            ax.text(middle, row, name, ha="center", va="center", fontsize=8, **_ink(looks(a)))
             left += a.bytes / MIB
         rest = report.peak_bytes / MIB - left
         ax.barh(row, rest, left=left, height=0.7, fc=INPUT, ec=INPUT)
@@ -98,16 +125,24 @@ def _large(
 
 
 def _looks(report: Report) -> Callable[[Allocation], dict]:
-    """One color a source line, or term of a closed form, whatever it is; hatched where hidden."""
+    """One shade per source line, or term of a closed form; what is hidden is white and hatched."""
     share = SHARE * report.peak_bytes
     large = [_source(a) for a in report.timeline or report.at_peak if a.bytes >= share]
     fills = dict(zip(dict.fromkeys(large), itertools.cycle(FILLS), strict=False))
 
     def look(a: Allocation) -> dict:
-        hatch = HIDDEN if a.hidden else None
-        return {"fc": fills[_source(a)], "ec": INPUT, "lw": 0.8, "hatch": hatch}
+        if a.hidden:
+            return {"fc": "white", "ec": "black", "lw": 0.8, "hatch": HIDDEN}
+        return {"fc": fills[_source(a)], "ec": "white", "lw": 0.8}
 
     return look
+
+
+def _ink(look: Mapping[str, Any]) -> dict:
+    """How words on this fill can be read."""
+    dark = np.dot(to_rgb(look["fc"]), (0.3, 0.6, 0.1)) < 0.5
+    box = {"fc": "white", "ec": "none", "pad": 1} if "hatch" in look else None
+    return {"color": "white" if dark else "black", "bbox": box}
 
 
 def _source(a: Allocation) -> str:

@@ -4,12 +4,12 @@
 const NUMBERS = {
   B: ["B, examples in a batch", 1, 64],
   C: ["C, channels", 8, 2048],
-  side: ["H = W, side of the map", 2, 256],
+  side: ["H = W, side of the feature map", 2, 256],
 };
 
 const FILL = {
-  A: "linear-gradient(90deg, #00204d, #7c7b78, #ffe945)", X: "#808080", Q: "#0072B2",
-  K: "#D55E00", V: "#009E73", P: "#009E73", W: "#AA4499",
+  matrix: "linear-gradient(90deg, #00204d, #7c7b78, #ffe945)", input: "#808080",
+  query: "#0072B2", key_grads: "#D55E00", value_grads: "#009E73", weight_grad: "#AA4499",
 };
 
 const STYLE = `
@@ -39,7 +39,7 @@ const STYLE = `
 .bytes-calculator p:last-child { margin: 0; font-size: .9em; }`;
 
 const NOTE = `Formulas, not a measurement. The peak counts what a training step adds. Whether it
-fits counts ${HELD} more, the input and the gradient that comes in from above; it leaves out the
+fits counts two tensors more, the input and the gradient that comes in from above; it leaves out the
 parameters, the rounding of blocks and CUDA's own context.`;
 
 // JupyterLab's shortcuts (arrows, A, B, …) stay out of what has this.
@@ -77,9 +77,8 @@ function summary({ variant, B, C, side, itemsize, gpu }) {
 }
 
 function bar({ count, name, bytes }, peak) {
-  const times = count > 1 ? count : "";
   const style = `width: ${((100 * bytes) / peak).toFixed(2)}%; background: ${FILL[name] || ""}`;
-  return `<li><b>${times}${name}</b>: ${amount(bytes)}, ${times && `${times} × `}${SYMBOLS[name]}
+  return `<li>${count} × ${SYMBOLS[name]}: <b>${amount(bytes)}</b>
     ${bytes ? `<div style="${style}" aria-hidden="true"></div>` : ""}</li>`;
 }
 
@@ -92,12 +91,12 @@ function details({ variant, B, C, side, itemsize }) {
     const cells = [GPUS[gpu].toFixed(1), verdict, `${most}×${most}`];
     return `<tr><th scope="row">${gpu}</th><td>${cells.join("</td><td>")}</td></tr>`;
   });
-  const columns = ["GPU", "GiB", "this map", "largest map"];
+  const columns = ["GPU", "GiB", "this size", "largest"];
   const head = columns.map((name) => `<th scope="col">${name}</th>`).join("");
   return `<ul><li>Peak of the forward pass: ${amount(bytes.forward)}</li>
     <li>Peak of the backward pass: ${amount(bytes.backward)}</li>
     <li>Kept for the backward pass: ${amount(bytes.saved)}</li></ul>
-    Peak = ${bytes.moment}, where
+    At the peak, in the ${bytes.peak === bytes.backward ? "backward" : "forward"} pass:
     <ul>${bytes.terms.map((term) => bar(term, bytes.peak)).join("")}</ul>
     <table class="dataframe"><thead><tr>${head}</tr></thead>
     <tbody>${cards.join("")}</tbody></table>`;

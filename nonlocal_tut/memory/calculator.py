@@ -13,9 +13,9 @@ import torch
 from nonlocal_tut.memory.closed_form import FORMULAS, SYMBOLS, closed_form
 from nonlocal_tut.memory.report import MIB, amount
 
-# GiB that torch reports as the total of each card, rounded down; see chapter 4.
-GPUS = {"T4": 14.7, "L4": 22.0, "A100 40GB": 39.4, "A100 or H100 80GB": 79.1}
-HELD = "2X"  # in memory before the run begins: the input, and the gradient that comes in
+# GiB in all that torch reports for each card, rounded down; chapter 4 names the reports.
+GPUS = {"T4": 14.5, "L4": 22.0, "A100 40GB": 39.5, "A100 or H100 80GB": 79.1}
+HELD = "2 input"  # in memory before the run begins: the input, and the gradient that comes in
 BLOCKS = {
     "article": "the article's block",
     "swapped": "the article's, second product swapped",
@@ -31,8 +31,8 @@ SIDES = (16, 32, 64, 96, 128)  # of the table that stands in
 def calculator() -> "Calculator":
     """What a cell ends with to show the calculator: `closed_form` for any block, with sliders.
 
-    B from 1 to 64, C from 8 to 2048, square maps of side 2 to 256, float32 or 16 bits, the five
-    variants, and for each of `GPUS` whether it fits there. See chapter 4, "Where do the bytes go?".
+    B from 1 to 64, C from 8 to 2048, square feature maps of side 2 to 256, float32 or 16 bits, the
+    five variants, and for each of `GPUS` whether it fits there. See chapter 4.
     """
     return Calculator()
 
@@ -68,7 +68,7 @@ def script() -> str:
 
 
 def stand_in() -> str:
-    """What a page without scripts shows: the peaks of all variants on a few square maps."""
+    """What a page without scripts shows: the peaks of all variants on a few sizes."""
     head = "".join(f'<th scope="col">{name}</th>' for name in FORMULAS)
     rows = "".join(
         f'<tr><th scope="row">{side}×{side}</th>'
@@ -80,7 +80,7 @@ def stand_in() -> str:
         f"<p>Peak of a training step in MiB, for B = {START['B']}, C = {START['C']}, float32. "
         "Where scripts run, a calculator stands here.</p>\n"
         '<div style="overflow-x: auto"><table class="dataframe">\n'
-        f'<thead><tr><th scope="col">map</th>{head}</tr></thead>\n'
+        f'<thead><tr><th scope="col">H×W</th>{head}</tr></thead>\n'
         f"<tbody>\n{rows}</tbody></table></div>"
     )
 

@@ -7,21 +7,23 @@ function symbolBytes(variant, B, C, side, itemsize) {
   const keys = variant === "paper_pooled" ? Math.floor(side / 2) ** 2 : N;
   const d = Math.floor(C / (paper ? 2 : 8));
   const numbers = {
-    A: B * N * keys, X: B * C * N, Q: B * d * N, I: B * d * N, P: B * d * keys,
-    V: C * C + C, K: C * d + d, W: C * d, b: C, c: d, s: 1,
+    matrix: B * N * keys, input: B * C * N, query: B * d * N, inner: B * d * N,
+    pooled: B * d * keys, value_grads: C * C + C, key_grads: C * d + d, weight_grad: C * d,
+    channels: C, inner_channels: d, number: 1,
   };
   const sizes = {};
   for (const name in numbers) sizes[name] = numbers[name] * itemsize;
   const cast = itemsize === 2 && B > 1 ? 4 : 0;
-  sizes.F = cast * (B * C * N + C);
-  sizes.J = 8 * B * d * keys;
-  sizes.R = B === 1 ? sizes.X : sizes.b + sizes.F;
+  sizes.float32_copy = cast * (B * C * N + C);
+  sizes.places = 8 * B * d * keys;
+  sizes.norm = B === 1 ? sizes.input : sizes.channels + sizes.float32_copy;
   return sizes;
 }
 
-// "4A + 2X + s" -> [[4, "A"], [2, "X"], [1, "s"]]
+// "4 matrix + 2 input" -> [[4, "matrix"], [2, "input"]]
 function terms(moment) {
-  return Array.from(moment.matchAll(/(\d*)([A-Za-z])/g), ([, n, name]) => [Number(n || 1), name]);
+  const found = moment.matchAll(/(?:(\d+) )?([a-z]\w*)/g);
+  return Array.from(found, ([, n, name]) => [Number(n || 1), name]);
 }
 
 function total(moment, sizes) {

@@ -1,9 +1,9 @@
 """The bytes of five blocks as formulas: a sum of named tensors for each moment that can be worst.
 
-Each moment of a training run is a sum such as "4A + 2X + 2Q + V + s": four maps, two tensors of
-the input's size, and so on. The peak is the largest of these sums. Which moments there are was
-read off `predict`; tests hold the two together as integers. See chapter 4, "Can the formula be
-written down?".
+Each moment of a training run is a sum such as "4 matrix + 2 input + 2 query + …": four attention
+matrices, two tensors like the input, and so on. The peak is the largest of these sums. Which
+moments there are was read off `predict`; tests hold the two together as integers. See the appendix
+on bytes, "Can the peak be written as a formula?".
 """
 
 import re
@@ -16,70 +16,73 @@ from nonlocal_tut.memory.report import Allocation, Report
 from nonlocal_tut.memory.run import DTYPES
 
 SYMBOLS = {
-    "A": "the size of the map, B·N·keys",
-    "X": "the size of the input, B·C·N",
-    "Q": "the size of the query, B·C/8·N",
-    "I": "inner width, B·C/2·N",
-    "P": "pooled inner width, B·C/2·keys",
-    "J": "the pool's indices, 8 bytes each, B·C/2·keys",
-    "V": "the gradients of the value's weight and bias",
-    "K": "the gradients of the key's weight and bias",
-    "W": "the gradient of a weight, C/2·C",
-    "b": "a number a channel",
-    "c": "a number an inner channel",
-    "s": "one number",
-    "F": "16 bits alone: float32 copy of X and its sum",
-    "R": "what batch norm's backward needs beside its results",
+    "matrix": "attention matrix (B·N·keys)",
+    "input": "tensor like the input (B·C·N)",
+    "query": "tensor like the query (B·C/8·N)",
+    "inner": "tensor of the inner width (B·C/2·N)",
+    "pooled": "pooled tensor of the inner width (B·C/2·keys)",
+    "places": "places of the pool's maxima, 8 bytes each (B·C/2·keys)",
+    "value_grads": "gradients of the value's weight and bias",
+    "key_grads": "gradients of the key's weight and bias",
+    "weight_grad": "gradient of a weight (C/2·C)",
+    "channels": "one number per channel",
+    "inner_channels": "one number per inner channel",
+    "number": "single number",
+    "float32_copy": "16 bits alone: the input in float32, and its sum",
+    "norm": "what batch norm's backward needs beside its results",
 }
 FORMULAS = {
     "article": {
-        "saved": "A + 2X + 2Q",
-        "forward": ("2A + 4X + 2Q",),
+        "saved": "matrix + 2 input + 2 query",
+        "forward": ("2 matrix + 4 input + 2 query",),
         "backward": (
-            "4A + 2X + 2Q + V + s",
-            "2A + 3X + 2Q + V + s",
-            "2A + 3X + 2Q + b + F + s",
-            "A + 5X + 2Q + s",
-            "3X + 2Q + V + 2K + s",
+            "4 matrix + 2 input + 2 query + value_grads + number",
+            "2 matrix + 3 input + 2 query + value_grads + number",
+            "2 matrix + 3 input + 2 query + channels + float32_copy + number",
+            "matrix + 5 input + 2 query + number",
+            "3 input + 2 query + value_grads + 2 key_grads + number",
         ),
     },
     "swapped": {
-        "saved": "A + 2X + 2Q",
-        "forward": ("2A + 4X + 2Q",),
+        "saved": "matrix + 2 input + 2 query",
+        "forward": ("2 matrix + 4 input + 2 query",),
         "backward": (
-            "3A + 2X + 2Q + V + s",
-            "2A + 4X + 2Q + V + s",
-            "A + 5X + 2Q + s",
-            "3X + 2Q + V + 2K + s",
+            "3 matrix + 2 input + 2 query + value_grads + number",
+            "2 matrix + 4 input + 2 query + value_grads + number",
+            "matrix + 5 input + 2 query + number",
+            "3 input + 2 query + value_grads + 2 key_grads + number",
         ),
     },
     "dot_product": {
-        "saved": "A + 2X + 2Q",
-        "forward": ("2A + 4X + 2Q",),
+        "saved": "matrix + 2 input + 2 query",
+        "forward": ("2 matrix + 4 input + 2 query",),
         "backward": (
-            "2A + 4X + 2Q + s",
-            "A + 5X + 2Q + s",
-            "A + 3X + 2Q + V + s",
-            "A + 3X + 2Q + b + F + s",
-            "3X + 2Q + V + 2K + s",
+            "2 matrix + 4 input + 2 query + number",
+            "matrix + 5 input + 2 query + number",
+            "matrix + 3 input + 2 query + value_grads + number",
+            "matrix + 3 input + 2 query + channels + float32_copy + number",
+            "3 input + 2 query + value_grads + 2 key_grads + number",
         ),
     },
     "paper": {
-        "saved": "A + X + 4I + 2b",
-        "forward": ("2A + 3I", "A + 3X + 4I + 2b"),
+        "saved": "matrix + input + 4 inner + 2 channels",
+        "forward": ("2 matrix + 3 inner", "matrix + 3 input + 4 inner + 2 channels"),
         "backward": (
-            "3A + X + 3I + W + 3b",
-            "A + 3X + 4I + 4b + R",
-            "3X + 2I + 4W + 3b + 3c",
+            "3 matrix + input + 3 inner + weight_grad + 3 channels",
+            "matrix + 3 input + 4 inner + 4 channels + norm",
+            "3 input + 2 inner + 4 weight_grad + 3 channels + 3 inner_channels",
         ),
     },
     "paper_pooled": {
-        "saved": "A + X + 4I + 2P + 2J + 2b",
-        "forward": ("2A + 3I + 2P + 2J", "A + 3X + 4I + 2P + 2J + 2b"),
+        "saved": "matrix + input + 4 inner + 2 pooled + 2 places + 2 channels",
+        "forward": (
+            "2 matrix + 3 inner + 2 pooled + 2 places",
+            "matrix + 3 input + 4 inner + 2 pooled + 2 places + 2 channels",
+        ),
         "backward": (
-            "3A + X + 3I + 2P + 2J + W + 3b",
-            "A + 3X + 4I + 2P + 2J + 4b + R",
-            "3X + 2I + 4W + 3b + 3c",
+            "3 matrix + input + 3 inner + 2 pooled + 2 places + weight_grad + 3 channels",
+            "matrix + 3 input + 4 inner + 2 pooled + 2 places + 4 channels + norm",
+            "3 input + 2 inner + 4 weight_grad + 3 channels + 3 inner_channels",
         ),
     },
 }
@@ -95,7 +98,7 @@ def closed_form(
     symbol of the formula of the peak.
 
     Raises ValueError for an unknown variant or dtype, for sizes that are not positive integers, for
-    fewer channels than the block needs, and for maps of one row or column.
+    fewer channels than the block needs, and for one row or column.
     """
     one_of("variant", variant, tuple(FORMULAS))
     one_of("dtype", dtype, DTYPES)
@@ -127,30 +130,30 @@ def symbol_bytes(variant: str, B: int, C: int, H: int, W: int, itemsize: int) ->
         d = C // 2
         keys = (H // 2) * (W // 2) if variant == "paper_pooled" else N
     numbers = {
-        "A": B * N * keys,
-        "X": B * C * N,
-        "Q": B * d * N,
-        "I": B * d * N,
-        "P": B * d * keys,
-        "V": C * C + C,
-        "K": C * d + d,
-        "W": C * d,
-        "b": C,
-        "c": d,
-        "s": 1,
+        "matrix": B * N * keys,
+        "input": B * C * N,
+        "query": B * d * N,
+        "inner": B * d * N,
+        "pooled": B * d * keys,
+        "value_grads": C * C + C,
+        "key_grads": C * d + d,
+        "weight_grad": C * d,
+        "channels": C,
+        "inner_channels": d,
+        "number": 1,
     }
     sizes = {name: count * itemsize for name, count in numbers.items()}
     cast = 4 if itemsize == 2 and B > 1 else 0  # sums in 16 bits go through float32
-    sizes["F"] = cast * (B * C * N + C)
-    sizes["J"] = 8 * B * d * keys
+    sizes["float32_copy"] = cast * (B * C * N + C)
+    sizes["places"] = 8 * B * d * keys
     # A batch of one has no channels-last format of its own, so rows are copied to be read.
-    sizes["R"] = sizes["X"] if B == 1 else sizes["b"] + sizes["F"]
+    sizes["norm"] = sizes["input"] if B == 1 else sizes["channels"] + sizes["float32_copy"]
     return sizes
 
 
 def terms(moment: str) -> Iterator[tuple[int, str]]:
-    """ "4A + 2X + s" -> (4, "A"), (2, "X"), (1, "s")."""
-    for count, symbol in re.findall(r"(\d*)([A-Za-z])", moment):
+    """ "4 matrix + 2 input + number" -> (4, "matrix"), (2, "input"), (1, "number")."""
+    for count, symbol in re.findall(r"(?:(\d+) )?([a-z]\w*)", moment):
         yield int(count or 1), symbol
 
 
@@ -164,6 +167,8 @@ def _worst(moments: tuple[str, ...], sizes: dict[str, int]) -> str:
 
 
 def _rows(moment: str, sizes: dict[str, int]) -> Iterator[Allocation]:
-    rows = [(count * sizes[symbol], f"{count} {symbol}", symbol) for count, symbol in terms(moment)]
-    for size, name, symbol in sorted(rows, reverse=True):
-        yield Allocation("", f"{name}: {SYMBOLS[symbol]}", None, None, size, 0)
+    rows = [
+        (count * sizes[symbol], f"{count} × {SYMBOLS[symbol]}") for count, symbol in terms(moment)
+    ]
+    for size, name in sorted(rows, reverse=True):
+        yield Allocation("", name, None, None, size, 0)

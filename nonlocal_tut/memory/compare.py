@@ -13,7 +13,9 @@ from nonlocal_tut.memory.report import MIB, Report
 from nonlocal_tut.memory.variants import VARIANTS
 from nonlocal_tut.pairwise.backends import ASSUMED, assuming, gpu_here
 
-BMM = tuple(VARIANTS)  # those that build the map: nothing of theirs is left out of a prediction
+BMM = tuple(
+    VARIANTS
+)  # those that build the attention matrix: nothing of theirs is left out of a prediction
 BLOCKS: dict[str, Callable[[int], nn.Module]] = VARIANTS | {
     "SelfAttention2d": SelfAttention2d,
     "NonLocalBlock": NonLocalBlock,

@@ -25,7 +25,7 @@ from nonlocal_tut.memory.registered import Case, few, kernel, prediction
 from nonlocal_tut.memory.report import Report
 from nonlocal_tut.pairwise.backends import cudnn_here, gpu_here
 
-GOAL = 2  # percent of the allocated peak, for the blocks that build the map
+GOAL = 2  # percent of the allocated peak, for the blocks that build the attention matrix
 READINGS = (
     "requested_before",
     "gradient",
@@ -119,7 +119,7 @@ def figures(readings: Sequence[int]) -> dict[str, int]:
 
 
 def summary(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Of the blocks that build the map: how many agree, and the one that is furthest off.
+    """Of the blocks that build the attention matrix: how many agree, and which is furthest off.
 
     requested_equal: how many of `rows` requested exactly the bytes predicted; worst_percent: of
     the allocated peak, predicted above measured; repeats_differ: of all rows, how many had other

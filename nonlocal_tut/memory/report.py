@@ -1,12 +1,14 @@
 """What a run needs in bytes: every allocation with its line, the peak, and what is alive at it."""
 
 import itertools
+import textwrap
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 
 MIB = 2**20
+WIDE = 76  # characters of a line: what a page shows without cutting
 
 
 @dataclass
@@ -95,18 +97,28 @@ def amount(count: int) -> str:
 
 
 def table(allocations: Sequence[Allocation]) -> list[str]:
-    """A line each: MiB, bytes, shape and what it is; those under 1 % of the whole in one line."""
+    """For each MiB, shape and what it is; those under 1 % of the whole in one line.
+
+    What is long goes on below, so that no line is wider than a page.
+    """
     if not allocations:
         return []
     total = sum(a.bytes for a in allocations)
     large = [a for a in allocations if a.bytes >= total / 100]
-    rows = [f"{'MiB':>10s} {'bytes':>15s}  {'shape':16s} what"]
-    for a in large:
-        shape = "×".join(map(str, a.shape)) if a.shape is not None else ""
-        rows.append(f"{a.bytes / MIB:10,.2f} {a.bytes:15,d}  {shape:16s} {describe(a)}")
+    shapes = ["×".join(map(str, a.shape or ())) for a in large]
+    wide = max(map(len, [*shapes, "shape"]))
+    rows = [f"{'MiB':>9s}  {'shape':{wide}s}  what"]
+    for a, shape in zip(large, shapes, strict=True):
+        start = f"{a.bytes / MIB:9,.2f}  {shape:{wide}s}  "
+        told, below = describe(a), " " * len(start)
+        if len(start) + len(told) > WIDE:
+            told = told.replace(" of: ", " of:\n", 1)
+        for part in told.split("\n"):
+            rows += textwrap.wrap(part, WIDE, initial_indent=start, subsequent_indent=below)
+            start = below
     if rest := len(allocations) - len(large):
         small = total - sum(a.bytes for a in large)
-        rows.append(f"{small / MIB:10,.2f} {small:15,d}  {'':16s} {rest} smaller")
+        rows.append(f"{small / MIB:9,.2f}  {'':{wide}s}  {rest} smaller")
     return rows
 
 

@@ -2,7 +2,7 @@
 
 "article" is the article's code, operation by operation; "swapped" differs in one line, the order
 of the second product's operands; "dot_product" has a division in place of the softmax. "paper"
-and "paper_pooled" are `NonLocalBlock` with its N×N map, without and with pooled keys.
+and "paper_pooled" are `NonLocalBlock` with its attention matrix, without and with pooled keys.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from nonlocal_tut.blocks import NonLocalBlock, SelfAttention2d
 class AsWritten(SelfAttention2d):
     """The article's block with the article's two products: (B, N, C/8) · (B, C/8, N), then
 
-    (B, C, N) · (B, N, N), the map transposed. Equal to `SelfAttention2d` in its numbers.
+    (B, C, N) · (B, N, N), the matrix transposed. Equal to `SelfAttention2d` in its numbers.
     """
 
     swapped = False

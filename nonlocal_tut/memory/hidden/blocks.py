@@ -15,7 +15,7 @@ def softmax(args: tuple, out: Tensor) -> Iterator[Hidden]:
 
 
 def softmax_backward(args: tuple, out: Tensor) -> Iterator[Hidden]:
-    for tensor, name in zip(args, ("the gradient", "the map"), strict=False):
+    for tensor, name in zip(args, ("the gradient", "the weights"), strict=False):
         if not tensor.is_contiguous():
             yield copy_of(tensor, f"{name} in softmax's backward")
 
