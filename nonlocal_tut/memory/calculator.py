@@ -42,7 +42,7 @@ class Calculator:
 
     def __repr__(self) -> str:
         peak = closed_form("article", START["B"], START["C"], START["side"], START["side"])
-        return f"calculator, in a page with scripts; it starts at {amount(peak.peak_bytes)}"
+        return f"calculator, where scripts run; it starts at {amount(peak.peak_bytes)}"
 
     def _repr_html_(self) -> str:
         return (
