@@ -30,13 +30,13 @@ def areas(sizes: Mapping[str, int]) -> None:
         raise ValueError(f"sizes must hold bytes above 0, got {dict(sizes)}")
     sides = [size**0.5 for size in sizes.values()]
     largest, left = max(sides), 0.0
-    _, ax = plt.subplots(figsize=(WIDTH, 2.9))
+    _, ax = plt.subplots(figsize=(WIDTH, 3.1))
     for (name, size), side in zip(sizes.items(), sides, strict=True):
-        room = max(side, 0.32 * largest)  # for the words below
+        room = max(side, 0.36 * largest)  # for the words below
         x = left + (room - side) / 2
         ax.add_patch(plt.Rectangle((x, 0), side, side, fc=ROLES.get(name, AFFINITY), ec="black"))
         words = f"{name}\n{size / MIB:.3g} MiB"
-        ax.text(x + side / 2, -0.05 * largest, words, ha="center", va="top")
+        ax.text(x + side / 2, -0.05 * largest, words, ha="center", va="top", fontsize=11)
         left += room + 0.06 * largest
     ax.set(xlim=(0, left), ylim=(-0.3 * largest, 1.02 * largest), aspect="equal")
     ax.axis("off")
@@ -100,7 +100,7 @@ def at_peak(reports: Mapping[str, tuple[Report, Sequence[str]]]) -> None:
         for a, name in zip(large, names, strict=True):
             ax.barh(row, a.bytes / MIB, left=left, height=0.7, **looks(a))
             middle = left + a.bytes / MIB / 2
-            ax.text(middle, row, name, ha="center", va="center", fontsize=8, **_ink(looks(a)))
+            ax.text(middle, row, name, ha="center", va="center", fontsize=9, **_ink(looks(a)))
             left += a.bytes / MIB
         rest = report.peak_bytes / MIB - left
         ax.barh(row, rest, left=left, height=0.7, fc=INPUT, ec=INPUT)
