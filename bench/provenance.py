@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from bench import peers
+from bench.machine import processor
 from bench.rows import MIB, ROUNDS
 
 
@@ -45,15 +46,6 @@ BYTES = {
 
 def device_name(device: str) -> str:
     return torch.cuda.get_device_name() if device == "cuda" else "cpu"
-
-
-def processor() -> str:
-    """The model's name, as Linux has it."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            return next(s.split(":", 1)[1].strip() for s in lines if s.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or "unknown"
 
 
 def version(package: str) -> str | None:

@@ -3,11 +3,13 @@
 `NonLocalBlock` follows Wang et al., "Non-local Neural Networks" (CVPR 2018, arXiv:1711.07971),
 section 3; its switches also reach the authors' code, which differs from the text.
 `SelfAttention2d` is the SAGAN block (Zhang et al., arXiv:1805.08318) as the article shows it.
-Changed from both: the N×N map is built only on request. The mathematics is in `pairwise`.
+Changed from both: the N×N map is built on request, or where it is small and costs least. The
+mathematics is in `pairwise`.
 """
 
 from collections.abc import Callable
 from functools import partial
+from math import prod
 from numbers import Real
 from typing import Any, Literal, overload
 
@@ -26,6 +28,7 @@ from nonlocal_tut.pairwise import (
     affinity,
     attend,
 )
+from nonlocal_tut.pairwise.small import by_columns, by_rows, is_small
 
 AXES = {1: "(B, C, W)", 2: "(B, C, H, W)", 3: "(B, C, T, H, W)"}
 Layer = Callable[..., nn.Module]
@@ -148,8 +151,8 @@ class NonLocalBlock(nn.Module):
         channels, or for a side of 1 that `subsample` would pool.
         """
         _check(x, self.channels, self.dims, self.subsample)
-        y, attention = self._mean(x, return_attention)  # (B, N, C')
-        z = self.w_z(_maps(y, x))  # (B, C, …)
+        y, attention = self._mean(x, return_attention)  # (B, C', …)
+        z = self.w_z(y)  # (B, C, …)
         refuse_nan(self.w_z)
         norm = getattr(self, "norm", None)
         out = x + (z if norm is None else norm(z))
@@ -175,21 +178,26 @@ class NonLocalBlock(nn.Module):
         """Eq. 1. Apart from Eq. 6, so that theta, phi and g are let go before w_z runs."""
         source = _pool(x) if self.subsample == "before" else x
         pool = _pool if self.subsample == "after" else _same
-        copy = self.attention == "fused" and self.pairwise in SOFTMAX  # see _rows
+        fused = self.attention == "fused" and self.pairwise in SOFTMAX
+        small = fused and not return_attention and _is_small(self, x, self.subsample)
+        flat = _columns if small else _rows
+        copied = _copied_rows if fused and not small else flat
         if self.pairwise == "gaussian":
-            theta, phi = _rows(x), _rows(pool(source))  # (B, N, C), (B, M, C)
+            theta, phi = flat(x), flat(pool(source))  # (B, N, C), (B, M, C)
         else:
-            theta = _rows(self.theta(x), copy)  # (B, N, C')
-            phi = _rows(pool(self.phi(source)), copy)  # (B, M, C')
-        g = _rows(pool(self.g(source)), copy)  # (B, M, C')
+            theta = copied(self.theta(x))  # (B, N, C')
+            phi = copied(pool(self.phi(source)))  # (B, M, C')
+        g = copied(pool(self.g(source)))  # (B, M, C')
         if self.scale is not None:
             theta = theta * self.scale
+        if small:  # (B, C', N) and (B, C', M) so far
+            return _maps(by_rows(theta, phi, g), x), None
         w_f = self.w_f() if self.pairwise == "concatenation" else None  # (2C',)
         if return_attention:
             attention = affinity(theta, phi, w_f, pairwise=self.pairwise)  # (B, N, M)
-            return attention @ g, attention
+            return _maps((attention @ g).mT, x), attention
         y = self.attend(theta, phi, g, w_f, pairwise=self.pairwise, attention=self.attention)
-        return y, None
+        return _maps(y.mT, x), None
 
     attend = staticmethod(attend)  # where keys lie on other devices, `parallel` puts another here
 
@@ -257,36 +265,60 @@ class SelfAttention2d(nn.Module):
         Raises ValueError for another number of dimensions or channels.
         """
         _check(x, self.channels, dims=2)
-        out, attention = self._mean(x, return_attention)  # (B, N, C)
-        y = x + self.gamma * _maps(out, x)  # (B, C, H, W)
+        out, attention = self._mean(x, return_attention)  # (B, C, H, W)
+        y = x + self.gamma * out
         return y if attention is None else (y, attention)
 
     def _mean(self, x: Tensor, return_attention: bool) -> tuple[Tensor, Tensor | None]:
-        copy = self.attention == "fused"
-        query = _rows(self.query_conv(x), copy)  # (B, N, C // reduction)
-        key = _rows(self.key_conv(x), copy)  # (B, N, C // reduction)
-        value = _rows(self.value_conv(x), copy)  # (B, N, C)
+        fused = self.attention == "fused"
+        small = fused and not return_attention and _is_small(self, x)
+        flat = _columns if small else _copied_rows if fused else _rows
+        query = flat(self.query_conv(x))  # (B, N, C // reduction)
+        key = flat(self.key_conv(x))  # (B, N, C // reduction)
+        value = flat(self.value_conv(x))  # (B, N, C)
+        if small:  # (B, C // reduction, N) and (B, C, N) so far
+            return _maps(by_columns(query, key, value), x), None
         if return_attention:
             attention = affinity(query, key)  # (B, N, N)
-            return attention @ value, attention
-        return self.attend(query, key, value, attention=self.attention), None
+            return _maps((attention @ value).mT, x), attention
+        return _maps(self.attend(query, key, value, attention=self.attention).mT, x), None
 
     attend = staticmethod(attend)  # as in NonLocalBlock
 
 
-def _rows(x: Tensor, copy: bool = False) -> Tensor:
-    """One row a position: (B, C, …) -> (B, N, C); a fused softmax reads a copy, row after row.
+def _is_small(
+    block: NonLocalBlock | SelfAttention2d, x: Tensor, subsample: str | None = None
+) -> bool:
+    """Whether x (B, C, …) is a small map for this block, see `pairwise.small`; none is split."""
+    sides = x.shape[2:]
+    queries = keys = prod(sides)  # not .numel(), which an export could not keep open
+    if subsample:
+        keys = prod((*sides[:-2], *(side // 2 for side in sides[-2:])))
+    return block.attend is attend and is_small(x, queries, keys)
+
+
+def _columns(x: Tensor) -> Tensor:
+    """One column a position: (B, C, …) -> (B, C, N)."""
+    return x.flatten(2)
+
+
+def _rows(x: Tensor) -> Tensor:
+    """One row a position: (B, C, …) -> (B, N, C)."""
+    return x.flatten(2).mT
+
+
+def _copied_rows(x: Tensor) -> Tensor:
+    """Row after row, as a fused softmax reads them: (B, C, …) -> (B, N, C).
 
     Made here and not there, so that a convolution's output goes before the next one is computed.
     """
-    rows = x.flatten(2).transpose(1, 2)
-    return rows.contiguous() if copy else rows
+    return _rows(x).contiguous()
 
 
-def _maps(rows: Tensor, like: Tensor) -> Tensor:
-    """Rows back to the positions of `like`: (B, N, C) -> (B, C, …)."""
-    channels_first: Tensor = rows.transpose(1, 2).unflatten(2, like.shape[2:])
-    return channels_first
+def _maps(columns: Tensor, like: Tensor) -> Tensor:
+    """Columns back to the positions of `like`: (B, C, N) -> (B, C, …)."""
+    maps: Tensor = columns.unflatten(2, like.shape[2:])
+    return maps
 
 
 def _pool(x: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
+from nonlocal_tut.pairwise import small
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 
 
@@ -43,6 +45,12 @@ def only_new_garbage():
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+@pytest.fixture
+def no_small_maps(monkeypatch):
+    """ "fused" takes the kernel at every size: a test's maps are small, and it means the kernel."""
+    monkeypatch.setattr(small, "SMALL", 0)
 
 
 @pytest.fixture

@@ -15,12 +15,18 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nonlocal_tut.blocks import NonLocalBlock, SelfAttention2d
-from nonlocal_tut.pairwise import ATTENTION, PAIRWISE
+from nonlocal_tut.pairwise import ATTENTION, PAIRWISE, small
 
 SHAPES = {1: (2, 6, 5), 2: (2, 6, 2, 3), 3: (2, 6, 2, 2, 3)}  # odd sides, none twice the channels
 FACTORS = {None: 1.0, 0.7: 0.7, "sqrt": 3**-0.5}
 SUBSAMPLE = (None, "after", "before")
 SWITCHES = list(product(PAIRWISE, SUBSAMPLE, (True, False)))
+
+
+@pytest.fixture(autouse=True, params=[small.SMALL, 0], ids=["small maps", "kernels"])
+def either_way(request, monkeypatch):
+    """The maps here are small, so each test also runs with the kernels that large ones take."""
+    monkeypatch.setattr(small, "SMALL", request.param)
 
 
 def normal(*shape, seed=0, dtype=torch.float32):

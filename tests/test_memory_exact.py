@@ -9,7 +9,7 @@ from memory_cases import MAKERS, QUANTITIES, Case, cases, differences
 from nonlocal_tut import memory, pairwise
 from nonlocal_tut.memory.hidden import ROWS
 from nonlocal_tut.memory.variants import VARIANTS
-from nonlocal_tut.pairwise import operation
+from nonlocal_tut.pairwise import operation, small
 
 EXACT = 64  # bytes; the CPU wraps a Python number in a tensor of 8, which no mode sees
 RUNS, SEED = 200, 4
@@ -17,9 +17,10 @@ RUNS, SEED = 200, 4
 
 @pytest.fixture(scope="module", autouse=True)
 def small_chunks():
-    """Chunked blocks have up to dozens of chunks, on maps that are small."""
+    """Chunked blocks have up to dozens of chunks, and some maps are large, on those drawn."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(operation, "CHUNK", 20_000)
+        patch.setattr(small, "SMALL", 10_000)
         yield
 
 

@@ -15,6 +15,8 @@ from torch.utils._pytree import tree_leaves
 from nonlocal_tut.pairwise import ATTENTION, PAIRWISE, affinity, attend, split_concatenation
 from nonlocal_tut.pairwise.fused import fused_softmax
 
+pytestmark = pytest.mark.usefixtures("no_small_maps")  # test_small.py has those
+
 WIDTHS = [(3, 4), (5, 2), (1, 1), (8, 8)]  # (d, dv): the fused kernel wants padding, or not
 
 

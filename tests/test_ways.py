@@ -17,6 +17,8 @@ from torch.utils.checkpoint import checkpoint
 from nonlocal_tut import NonLocalBlock, SelfAttention2d
 from nonlocal_tut.pairwise import ATTENTION, PAIRWISE
 
+pytestmark = pytest.mark.usefixtures("no_small_maps")  # test_small.py has those
+
 NORMS = ["spectral_norm", "weight_norm", "orthogonal"]
 KINDS = [*PAIRWISE, "pooled", "SelfAttention2d"]
 

@@ -2,7 +2,8 @@
 
 `operation` chooses among three ways to compute it; `forms` are the four pairwise forms, with the
 map; `chunked` builds some rows of it at a time; `fused` is the softmax without it, whose gradients
-`by_blocks` may compute; `backends` says which of torch's kernels would run it.
+`by_blocks` may compute; `small` says where it is built all the same, because that costs less;
+`backends` says which of torch's kernels would run it.
 """
 
 from nonlocal_tut.pairwise.forms import PAIRWISE, SOFTMAX, Pairwise

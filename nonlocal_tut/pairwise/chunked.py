@@ -16,8 +16,7 @@ from torch.jit._trace import is_tracing
 from torch.utils.checkpoint import checkpoint
 
 from nonlocal_tut.pairwise.forms import autocast_of, scores_backward, to_queries, weights
-from nonlocal_tut.pairwise.fused import EXPORTING
-from nonlocal_tut.pairwise.mapped import as_one_batch
+from nonlocal_tut.pairwise.mapped import EXPORTING, as_one_batch
 
 FORWARD_MODE = (
     'attention="chunked" has no forward-mode derivative (jvp, jacfwd, hessian); use reverse mode '

@@ -20,7 +20,6 @@ What was tried to go below, for SelfAttention2d(64) at 96×96 in training (float
   their hooks, and saves bytes only between forward and backward, as checkpointing the block does.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -31,7 +30,7 @@ from torch.jit._trace import is_tracing
 
 from nonlocal_tut.pairwise.backends import dtype_in_kernel, taken_widths
 from nonlocal_tut.pairwise.by_blocks import gradients, second
-from nonlocal_tut.pairwise.mapped import OLD_MAP, as_one_batch
+from nonlocal_tut.pairwise.mapped import EXPORTING, FUNCTIONAL, OLD_MAP, applied, as_one_batch
 
 ON_CUDA = (
     "the fused softmax has no second derivative on a GPU; for a gradient of a gradient use "
@@ -42,10 +41,6 @@ FORWARD_MODE = (
     "the fused softmax has no forward-mode derivative (jvp, jacfwd, hessian); use reverse mode "
     '(vjp, jacrev, jacrev of jacrev), or attention="matmul"'
 )
-FUNCTIONAL: Callable[[], bool] = torch._C._are_functorch_transforms_active  # vmap, jvp and others
-EXPORTING: Callable[[], bool] = getattr(
-    torch.compiler, "is_exporting", torch.compiler.is_compiling
-)  # torch 2.6 knows the second alone
 
 
 def fused_softmax(theta: Tensor, phi: Tensor, g: Tensor, *, cuda: bool) -> Tensor:
@@ -122,7 +117,7 @@ def _in_rows(gradient: Tensor | None) -> Tensor | None:
 def _on_cpu(theta: Tensor, phi: Tensor, g: Tensor, training: bool) -> Tensor:
     if not (training or FUNCTIONAL() or forward_ad._current_level >= 0):
         return _OnCpu.forward(theta, phi, g)[0]  # some 60 µs less than as a step of autograd's
-    y: Tensor = _OnCpu.apply(theta, phi, g)[0]  # type: ignore[no-untyped-call]
+    y: Tensor = applied(_OnCpu, theta, phi, g)[0]
     if y.requires_grad and theta.shape[-1] == g.shape[-1]:
         y.register_hook(_in_rows)
     return y
@@ -152,7 +147,11 @@ class _OnCpu(Function):
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
-        return (None,) * 3 if dy is None else _Gradients.apply(*ctx.saved_tensors, dy)  # type: ignore[no-untyped-call]
+        if dy is None:
+            return (None,) * 3
+        if torch.is_grad_enabled() or FUNCTIONAL():  # somebody will ask for its derivative
+            return applied(_Gradients, *ctx.saved_tensors, dy)
+        return _Gradients.forward(*ctx.saved_tensors, dy)
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor) -> None:

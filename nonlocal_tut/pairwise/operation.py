@@ -23,6 +23,7 @@ from nonlocal_tut.pairwise.forms import (
     weights,
 )
 from nonlocal_tut.pairwise.fused import fused_softmax
+from nonlocal_tut.pairwise.small import is_small
 
 Attention = Literal["fused", "matmul", "chunked"]
 ATTENTION: tuple[Attention, ...] = get_args(Attention)
@@ -73,15 +74,17 @@ def attend(
 
     - "matmul" builds the (B, N, M) matrix, and training keeps it.
     - "chunked" builds a few rows of it at a time, and builds them again in the backward pass.
-    - "fused" never builds it: a fused softmax (see `fused`), or a sum in another order (below).
-      Where a GPU has no kernel for the dtype it is "chunked": float64, and on a T4 bfloat16.
+    - "fused" builds it on small maps alone, where it costs least (see `small`). Else it takes a
+      fused softmax (see `fused`), or a sum in another order (below). Where a GPU has no kernel for
+      the dtype it is "chunked": float64, and on a T4 bfloat16.
 
     The matrix of "matmul" has the operands' dtype: in float16, logits beyond 65504 are infinite
     there. The others keep logits in float32.
 
     Raises ValueError for an unknown `pairwise` or `attention`, and for shapes or dtypes that do not
     fit. The fused softmax has two derivatives, on a GPU one, and none in forward mode; asked for
-    another it raises RuntimeError. See chapter 5, "Can it be exact without the N×N matrix?".
+    another it raises RuntimeError. On small maps, as products, it has all. See chapter 5, "Can it
+    be exact without the N×N matrix?".
     """
     one_of("pairwise", pairwise, PAIRWISE)
     one_of("attention", attention, ATTENTION)
@@ -92,6 +95,9 @@ def attend(
         return weights(theta, phi, pairwise) @ g
     if attention == "chunked":
         return chunked(theta, phi, g, pairwise, CHUNK)
+    n, m = theta.shape[1], phi.shape[1]
+    if is_small(theta, n, m) and (pairwise != "dot_product" or n * m < g.shape[2] * phi.shape[2]):
+        return weights(theta, phi, pairwise) @ g
     if pairwise == "dot_product":
         return _reassociated(theta, phi, g)
     if pairwise == "concatenation":
