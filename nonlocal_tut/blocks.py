@@ -179,7 +179,8 @@ class NonLocalBlock(nn.Module):
         source = _pool(x) if self.subsample == "before" else x
         pool = _pool if self.subsample == "after" else _same
         fused = self.attention == "fused" and self.pairwise in SOFTMAX
-        small = fused and not return_attention and _is_small(self, x, self.subsample)
+        padded = self.pairwise == "gaussian"  # C wide, and its values C'
+        small = fused and not return_attention and _is_small(self, x, padded, self.subsample)
         flat = _columns if small else _rows
         copied = _copied_rows if fused and not small else flat
         if self.pairwise == "gaussian":
@@ -271,13 +272,13 @@ class SelfAttention2d(nn.Module):
 
     def _mean(self, x: Tensor, return_attention: bool) -> tuple[Tensor, Tensor | None]:
         fused = self.attention == "fused"
-        small = fused and not return_attention and _is_small(self, x)
+        small = fused and not return_attention and _is_small(self, x, self.reduction > 1)
         flat = _columns if small else _copied_rows if fused else _rows
         query = flat(self.query_conv(x))  # (B, N, C // reduction)
         key = flat(self.key_conv(x))  # (B, N, C // reduction)
         value = flat(self.value_conv(x))  # (B, N, C)
         if small:  # (B, C // reduction, N) and (B, C, N) so far
-            return _maps(by_columns(query, key, value), x), None
+            return by_columns(query, key, value).view_as(x), None
         if return_attention:
             attention = affinity(query, key)  # (B, N, N)
             return _maps((attention @ value).mT, x), attention
@@ -287,14 +288,14 @@ class SelfAttention2d(nn.Module):
 
 
 def _is_small(
-    block: NonLocalBlock | SelfAttention2d, x: Tensor, subsample: str | None = None
+    block: NonLocalBlock | SelfAttention2d, x: Tensor, padded: bool, subsample: str | None = None
 ) -> bool:
     """Whether x (B, C, …) is a small map for this block, see `pairwise.small`; none is split."""
     sides = x.shape[2:]
     queries = keys = prod(sides)  # not .numel(), which an export could not keep open
     if subsample:
         keys = prod((*sides[:-2], *(side // 2 for side in sides[-2:])))
-    return block.attend is attend and is_small(x, queries, keys)
+    return block.attend is attend and is_small(x, queries, keys, padded=padded)
 
 
 def _columns(x: Tensor) -> Tensor:

@@ -32,6 +32,8 @@ def a_torch_without_cudnn(monkeypatch):
 F16, BF16, F32, F64 = torch.float16, torch.bfloat16, torch.float32, torch.float64
 T4, V100, A100, RTX3090, L4, H100, RTX5090 = (7, 5), (7, 0), (8, 0), (8, 6), (8, 9), (9, 0), (12, 0)
 B200 = (10, 0)
+pytestmark = pytest.mark.usefixtures("no_small_maps")
+
 NEW = {"torch_version": "2.11.0+cu130", "cudnn_version": 91900}
 
 

@@ -55,15 +55,37 @@ def operations(function):
 # --- the rule
 
 
-def test_the_rule_is_a_bound_on_the_entries_of_one_images_matrix():
-    x = torch.zeros(8, 4, 16, 16)
-    assert small.is_small(x, 256, 256) and small.is_small(x, 1, 2**16)
-    assert not small.is_small(x, 256, 257)
-    assert small.is_small(x.to("meta"), 256, 256) and small.is_small(x.double(), 256, 256)
-    assert not small.is_small(x.bfloat16(), 4, 4) and not small.is_small(x.half(), 4, 4)
+def is_small(x, queries, keys, padded=False):
+    return small.is_small(x, queries, keys, padded=padded)
+
+
+def test_the_rule_is_a_bound_on_the_entries_of_an_images_matrix():
+    x = torch.zeros(1, 4, 16, 16)
+    assert is_small(x, 256, 256) and is_small(x, 1, 2**16)
+    assert not is_small(x, 256, 257) and not is_small(x, 256, 257, padded=True)
+    assert is_small(x.to("meta"), 256, 256) and is_small(x.double(), 256, 256)
+    assert not is_small(x.bfloat16(), 4, 4) and not is_small(x.half(), 4, 4)
     with torch.autocast("cpu"):
-        assert not small.is_small(x, 4, 4)
+        assert not is_small(x, 4, 4)
     assert (PROMISED**2) * (PROMISED // 2) ** 2 > small.SMALL  # pooled keys, too
+
+
+def test_a_batch_of_matrices_is_bounded_too_and_less_where_the_kernel_pads():
+    four, five, many, more = (torch.zeros(b, 1) for b in (4, 5, 16, 17))
+    assert is_small(four, 256, 256) and not is_small(five, 256, 256)
+    assert is_small(five, 128, 256) and is_small(many, 256, 256, padded=True)
+    assert not is_small(more, 256, 256, padded=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "padded"),
+    [("embedded_gaussian", False), ("gaussian", True), ("SelfAttention2d", True)],
+)
+def test_blocks_say_whether_the_kernel_would_pad(kind, padded, monkeypatch):
+    seen = []
+    monkeypatch.setattr(blocks, "is_small", lambda *_, padded: seen.append(padded))
+    made(kind, dtype=torch.float32)(torch.zeros(1, 16, 4, 4))
+    assert seen == [padded]
 
 
 @pytest.mark.parametrize("grad", [False, True])
@@ -83,7 +105,7 @@ def test_a_small_map_takes_products_and_a_large_one_the_kernel(kind, side, grad)
 @pytest.mark.parametrize("subsample", [None, "after", "before"])
 def test_keys_are_counted_as_they_are_pooled(shape, subsample, monkeypatch):
     seen = []
-    monkeypatch.setattr(blocks, "is_small", lambda x, n, m: seen.append((n, m)))
+    monkeypatch.setattr(blocks, "is_small", lambda x, n, m, padded: seen.append((n, m)))
     block = NonLocalBlock(16, dims=len(shape) - 2, subsample=subsample)
     _, attention = block(torch.zeros(shape), return_attention=True)
     block(torch.zeros(shape))

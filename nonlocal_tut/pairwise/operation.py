@@ -95,8 +95,8 @@ def attend(
         return weights(theta, phi, pairwise) @ g
     if attention == "chunked":
         return chunked(theta, phi, g, pairwise, CHUNK)
-    n, m = theta.shape[1], phi.shape[1]
-    if is_small(theta, n, m) and (pairwise != "dot_product" or n * m < g.shape[2] * phi.shape[2]):
+    n, m, d, dv = theta.shape[1], phi.shape[1], theta.shape[2], g.shape[2]
+    if is_small(theta, n, m, padded=d != dv) and (pairwise != "dot_product" or n * m < d * dv):
         return weights(theta, phi, pairwise) @ g
     if pairwise == "dot_product":
         return _reassociated(theta, phi, g)

@@ -1,9 +1,10 @@
 """Small maps, where the attention matrix costs less than any way round it, and "fused" builds it.
 
-The bound is where the two crossed on a CPU, at 16×16 for 64 channels (`SMALL`): there the plain
-product is 1.2 to 1.8 times as fast as the kernel for a batch of one, and as fast for a batch of
-eight; at 7×7, 1.6 to 2.3 times. One bound serves all widths and batches, since from 24×24 on the
-matrix would be the largest tensor of the run, and "fused" promises that it is not there.
+The bounds are where the two crossed on a CPU, 64 channels. At 16×16 and a batch of one the product
+is 1.3 to 1.8 times as fast as the kernel, at 7×7 1.6 to 2.3 times. A batch of eight at 16×16 has
+outgrown the cache: there the kernel is up to 1.2 times as fast, but not where it has to pad keys
+that are narrower than values; then it is the slower one still. From 24×24 on the matrix would be
+the largest tensor of the run, pooled keys or not, and "fused" promises that it is not there.
 
 Left to the kernels: 16 bits and autocast, since the kernel has its logits in float32 and a product
 rounds them; GPUs, where a kernel is one launch and the plain product three, and nobody has
@@ -18,14 +19,19 @@ from torch.jit._trace import is_tracing
 from nonlocal_tut.pairwise.mapped import EXPORTING
 
 SMALL = 2**16  # entries of one image's N×M matrix; 0: none is small
+IMAGES, IF_PADDED = 4, 16  # as large, that a batch may have
 
 
-def is_small(like: Tensor, queries: int, keys: int) -> bool:
-    """Whether "fused" is to build the matrix of so many queries and keys; like: one of them."""
+def is_small(like: Tensor, queries: int, keys: int, *, padded: bool) -> bool:
+    """Whether "fused" is to build the matrix of so many queries and keys. like: (B, …).
+
+    padded: whether keys and values have different widths, which the kernel pads.
+    """
     if EXPORTING() or is_tracing() or torch.is_autocast_enabled("cpu"):
         return False
     here = like.device.type in ("cpu", "meta") and like.dtype in (torch.float32, torch.float64)
-    return here and queries * keys <= SMALL
+    entries, images = queries * keys, IF_PADDED if padded else IMAGES
+    return here and entries <= SMALL and like.shape[0] * entries <= images * SMALL
 
 
 def by_columns(theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
