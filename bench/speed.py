@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from bench.clock import Run, in_turns, ratio
-from bench.forms import BLOCKS, CHANNELS, forms
+from bench.forms import BLOCKS, CHANNELS, Make, forms
 from bench.machine import processor
 from nonlocal_tut import memory
 
@@ -57,20 +57,29 @@ def rows(sides: list[int]) -> Iterator[Row]:
         for block in BLOCKS:
             for batch in BATCHES:
                 for training in (False, True):
-                    yield row_of(block, (batch, CHANNELS, side, side), training)
+                    if row := row_of(block, (batch, CHANNELS, side, side), training):
+                        yield row
 
 
-def row_of(block: str, shape: tuple[int, int, int, int], training: bool) -> Row:
-    """The forms of one block in turns; those that would not fit, or cannot run, say why."""
+def row_of(block: str, shape: tuple[int, int, int, int], training: bool) -> Row | None:
+    """The forms of one block in turns; those that would not fit, or cannot run, say why.
+
+    None where ours would be alone.
+    """
     torch._dynamo.reset()
     runs: dict[str, Run] = {}
     first: dict[str, float] = {}
     not_run: dict[str, str] = {}
+    makes: dict[str, Make] = {}
     for name, (make, fits_like) in forms(block).items():
         need = memory.predict(fits_like, shape, training=training).peak_bytes
         if need > BUDGET_MIB * MIB:
             not_run[name] = f"predicted {need // MIB:,} MiB"
-            continue
+        else:
+            makes[name] = make
+    if makes.keys() <= {"ours"}:
+        return None
+    for name, make in makes.items():
         try:
             runs[name] = _run(make(), shape, training)
             runs[name]()
@@ -80,8 +89,7 @@ def row_of(block: str, shape: tuple[int, int, int, int], training: bool) -> Row:
             not_run[name] = f"failed: {type(error).__name__}"
     times = _times(runs, first)
     medians = {name: float(f"{statistics.median(of):.4g}") for name, of in times.items()}
-    others = [name for name in medians if name != "ours"]
-    best = min(others, key=medians.__getitem__, default=None)
+    best = min(medians.keys() - {"ours"}, key=medians.__getitem__, default=None)
     return {
         "block": f"{block}({CHANNELS})",
         "shape": list(shape),
