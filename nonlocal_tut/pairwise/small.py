@@ -9,7 +9,7 @@ the largest tensor of the run, pooled keys or not, and "fused" promises that it 
 Left to the kernels: 16 bits and autocast, since the kernel has its logits in float32 and a product
 rounds them; GPUs, where a kernel is one launch and the plain product three, and nobody has
 measured; a program that is exported or traced, which would hold for small maps alone. See chapter
-5, "Can it be exact without N×N?".
+5, "Can it be exact without the N×N matrix?".
 """
 
 import torch
