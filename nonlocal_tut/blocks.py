@@ -147,8 +147,8 @@ class NonLocalBlock(nn.Module):
         """x: (B, C, [T,] [H,] W) -> (B, C, [T,] [H,] W), and the map (B, N, N_keys) if asked.
 
         N = T·H·W; row i of the map is what position i takes from each key. Only
-        `return_attention=True` builds it. Raises ValueError for another number of dimensions or
-        channels, or for a side of 1 that `subsample` would pool.
+        `return_attention=True` builds it, small maps aside. Raises ValueError for another number of
+        dimensions or channels, or for a side of 1 that `subsample` would pool.
         """
         _check(x, self.channels, self.dims, self.subsample)
         y, attention = self._mean(x, return_attention)  # (B, C', …)
@@ -262,7 +262,8 @@ class SelfAttention2d(nn.Module):
     def forward(self, x: Tensor, return_attention: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         """x: (B, C, H, W) -> (B, C, H, W), and the map (B, N, N) if asked, with N = H·W.
 
-        Row i of the map is what position i takes from each; it sums to one. Only this builds it.
+        Row i of the map is what position i takes from each; it sums to one. Only this builds it,
+        small maps aside.
         Raises ValueError for another number of dimensions or channels.
         """
         _check(x, self.channels, dims=2)
