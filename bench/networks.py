@@ -19,7 +19,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from bench.provenance import processor, version
+from bench.machine import processor
+from bench.provenance import version
 from nonlocal_tut import memory
 
 PATH = Path(__file__).resolve().parent.parent / "book" / "data" / "networks.json"
