@@ -19,9 +19,11 @@ class Script:
         return json.loads(self.engine.eval(f"JSON.stringify({expression})", timeout_sec=60))
 
     def choices(self):
-        """Every setting of all the switches: {name: value}."""
+        """Every setting of all the switches: {name: value}, and what else the state begins with."""
+        start = self.value("figure.start ?? {}")
         values = {n: list(v) for n, (_, v) in self.value("figure.choices").items()}
-        return [dict(zip(values, chosen, strict=True)) for chosen in product(*values.values())]
+        all_chosen = product(*values.values())
+        return [start | dict(zip(values, chosen, strict=True)) for chosen in all_chosen]
 
     def frames(self, choice):
         return self.value(f"figure.frames({json.dumps(choice)})")

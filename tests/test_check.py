@@ -14,7 +14,6 @@ import torch
 
 from nonlocal_tut.check import EXERCISES, check
 
-
 RIGHT, WRONG = [], []
 for answers in (
     answers1,

@@ -1,5 +1,8 @@
 """The moving figures: their numbers are the module's; each frame is a picture and a sentence."""
 
+import base64
+import json
+
 import pytest
 import still_frames
 import torch
@@ -7,7 +10,8 @@ from book_links import OTHER_HOST
 from moving_figures import Script
 from normal_form import LOCAL_PATH
 
-from nonlocal_tut import figures, pairwise
+from bench.nets import makers
+from nonlocal_tut import figures, pairwise, records, tasks
 from nonlocal_tut.figures.tiles import SCORES, VALUES
 
 NAMES = [name for name in figures.__all__ if name != "Figure"]
@@ -35,8 +39,9 @@ def test_every_frame_is_a_picture_with_a_name_and_a_sentence(name, scripts):
 @each_figure
 def test_it_is_small_and_asks_no_other_host(name):
     html = getattr(figures, name)()._repr_html_()
-    own = html.replace(figures.player.read("player.js"), "")
-    assert len(own.encode()) < 20_000
+    scripts = [figures.player.read(file) for file in (f"{name}.js", "player.js")]
+    assert sum(len(script.encode()) for script in scripts) < 20_000
+    assert len(html.encode()) < 90_000
     assert not OTHER_HOST.search(html) and not LOCAL_PATH.search(html)
     assert "eval(" not in html and "fetch(" not in html
 
@@ -46,6 +51,70 @@ def test_where_scripts_are_off_a_frame_stands_there(name):
     assert figures.player.read(f"{name}.html") == still_frames.still(name)
     assert set(still_frames.TELLING) == set(NAMES)
     assert "in a page with scripts" in repr(getattr(figures, name)())
+
+
+# --- chapter 1's nets
+
+
+@pytest.fixture(scope="module")
+def nets():
+    """The nets of the figure in torch, with the weights that the figure has, as float64."""
+    found = {}
+    for name, kept in records.read("nets")["nets"].items():
+        net = makers()[name]().double()
+        state = {
+            key: torch.frombuffer(bytearray(base64.b64decode(packed)), dtype=torch.float16)
+            .double()
+            .view(net.state_dict()[key].shape)
+            for key, packed in kept["weights"].items()
+        }
+        net.load_state_dict(state)
+        found[name] = net.eval()
+    return found
+
+
+@pytest.mark.parametrize("name", ["1 conv", "2 convs", "1 conv + block"])
+def test_live_answers_as_torch_does_on_a_hundred_feature_maps(name, nets, scripts):
+    examples = tasks.remote_copy(100, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        expected = nets[name](examples.maps.double()).flatten(2)  # (100, 4, N)
+    for maps, logits in zip(examples.maps.flatten(2).tolist(), expected, strict=True):
+        found = scripts["live"].value(f"run({json.dumps(name)}, {json.dumps(maps)}, null).logits")
+        assert (torch.tensor(found, dtype=torch.float64) - logits).abs().max() < 1e-5
+
+
+def test_live_rows_are_the_block_s(nets, scripts):
+    example = tasks.remote_copy(1, generator=torch.Generator().manual_seed(2))
+    look, block, _ = nets["1 conv + block"]
+    with torch.no_grad():
+        _, weights = block(look(example.maps.double()), return_attention=True)
+    maps = json.dumps(example.maps[0].flatten(1).tolist())
+    rows = scripts["live"].value(f"run('1 conv + block', {maps}, null).rows")
+    assert (torch.tensor(rows, dtype=torch.float64) - weights[0]).abs().max() < 1e-8
+
+
+@pytest.mark.parametrize(("name", "radius"), [("1 conv", 1), ("2 convs", 2)])
+def test_live_shows_the_cliff_where_arithmetic_says(name, radius, scripts):
+    right = {}
+    for far in (radius, radius + 1):
+        state = {"net": name, "gamma": "trained", "dot": 6 * 12 + 5, "marker": 6 * 12 + 5 + far}
+        asked = [json.dumps(state | {"color": str(color)}) for color in range(4)]
+        right[far] = [scripts["live"].value(f"answer({a}).said") for a in asked]
+    assert right[radius] == [0, 1, 2, 3]
+    assert len(set(right[radius + 1])) == 1, "beyond its field the net cannot tell dots apart"
+    assert records.read("nets")["nets"][name]["radius"] == radius
+
+
+def test_live_moves_what_is_asked_and_never_one_onto_the_other(scripts):
+    state = {"net": "1 conv", "moved": "dot", "dot": 0, "marker": 1, "color": "0"}
+
+    def touched(what):
+        return scripts["live"].value(f"figure.touch({json.dumps(state)}, 0, {json.dumps(what)})[0]")
+
+    assert touched("ArrowDown")["dot"] == 12 and touched("ArrowUp")["dot"] == 0
+    assert touched("ArrowRight")["dot"] == 0, "the marker is there"
+    far = touched({"x": 18 + 11.5 * 27, "y": 6 + 11.5 * 27, "first": True})
+    assert far["marker"] == 143 and far["moved"] == "marker", "the nearer of the two is taken"
 
 
 # --- tile by tile

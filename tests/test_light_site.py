@@ -4,6 +4,7 @@ import book_targets
 import light_site
 from docutils import nodes
 from fontTools.ttLib import TTFont
+from PIL import Image
 
 PAGE = """<html><head>
     <meta name="viewport" content="width=device-width" /><meta name="viewport" content="a" />
@@ -34,13 +35,7 @@ def test_a_page_without_formulas_waits_for_none():
 
 
 def test_unused_files_go_and_the_bundle_stays(tmp_path):
-    names = (
-        "tex-chtml.js",
-        "tex-svg.js",
-        "a11y/a.js",
-        "sre/mathmaps/hi.json",
-        "sre/mathmaps/en.json",
-    )
+    names = ("startup.js", "tex-svg.js", "output/chtml/fonts/a.woff", "sre/en.json", "ui/menu.js")
     for name in names:
         (tmp_path / "mathjax" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "mathjax" / name).write_text("x", encoding="utf-8")
@@ -48,7 +43,7 @@ def test_unused_files_go_and_the_bundle_stays(tmp_path):
     (tmp_path / "locales" / "de").mkdir(parents=True)
     light_site.remove_unused(tmp_path)
     kept = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
-    assert kept == {f"mathjax/{name}" for name in (names[0], names[2], names[4])}
+    assert kept == {f"mathjax/{name}" for name in (names[0], names[2])}
 
 
 def test_an_icon_that_is_named_anywhere_stays():
@@ -78,3 +73,17 @@ def test_a_fold_is_named_after_its_first_comment():
     book_targets.name_folds(None, document)
     named = [cell["prompt_show"] for cell in document.findall(nodes.container)]
     assert named == ["Set-up", "Train three nets", "Show"]
+
+
+def test_a_picture_keeps_its_colors_in_a_palette(tmp_path):
+    picture = Image.new("RGBA", (8, 8), (0, 114, 178, 255))
+    picture.putpixel((3, 3), (213, 94, 0, 255))
+    picture.save(tmp_path / "a.png")
+    light_site.use_palette(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as kept:
+        assert kept.mode == "P"
+        assert kept.convert("RGBA").getpixel((3, 3)) == (213, 94, 0, 255)
+        assert kept.convert("RGBA").getpixel((0, 0)) == (0, 114, 178, 255)
+    before = (tmp_path / "a.png").read_bytes()
+    light_site.use_palette(tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes() == before

@@ -12,10 +12,18 @@ from pathlib import Path
 
 from fontTools import subset
 from fontTools.ttLib import TTFont
+from PIL import Image
 
-# Of MathJax, the pages load one bundle and its fonts; the rest serves its menu's choices.
-MATHJAX = ("tex-chtml.js", "output/chtml/fonts", "a11y", "input/tex/extensions")
-MATHMAPS = ("base.json", "en.json")  # what its explorer says, in the pages' language
+# Of MathJax the pages load these parts (see mathjax3_config), and no menu of 100 kB compressed.
+MATHJAX = (
+    "startup.js",
+    "core.js",
+    "input/tex-base.js",
+    "input/tex/extensions/ams.js",
+    "output/chtml.js",
+    "output/chtml/fonts",
+    "a11y/assistive-mml.js",
+)
 UNUSED = ("**/*.map", "locales", "images/logo_binder.svg", "images/logo_deepnote.svg")
 
 ICON_RULE = re.compile(r'((?:\.fa-[\w-]+:{1,2}before,?)+)\{content:"(\\[0-9a-f]+|[^"])"\}')
@@ -43,6 +51,8 @@ def lighten(app, error):
             page.write_text(mended, encoding="utf-8")
     remove_unused(site / "_static")
     cut_icons(site / "_static", pages)
+    for picture in site.glob("_images/*.png"):
+        use_palette(picture)
 
 
 def remove_unused(static):
@@ -52,8 +62,7 @@ def remove_unused(static):
     mathjax = static / "mathjax"
     for path in sorted(mathjax.rglob("*")):
         name = path.relative_to(mathjax).as_posix()
-        kept = name.startswith(MATHJAX) or name.endswith(MATHMAPS)
-        if path.is_file() and not kept:
+        if path.is_file() and not name.startswith(MATHJAX):
             path.unlink()
 
 
@@ -98,6 +107,15 @@ def cut(font, used):
     smaller.flavor, data = "woff", BytesIO()
     smaller.save(data)
     return data.getvalue()
+
+
+def use_palette(picture):
+    """A figure has a handful of colors: 256 of them are a third of the bytes, and look the same."""
+    with Image.open(picture) as image:
+        if image.mode in ("P", "1", "L"):
+            return
+        few = image.convert("RGBA").quantize(256, method=Image.Quantize.FASTOCTREE)
+    few.save(picture, optimize=True)
 
 
 def mend(html):

@@ -14,7 +14,7 @@ from nonlocal_tut import figures
 
 FOLDER = Path(figures.__file__).parent
 # Which frame tells most; the choices are the first of each.
-TELLING = {"tiles": 5}
+TELLING = {"live": 0, "tiles": 5}
 
 
 def frame(figure, number):
@@ -22,7 +22,8 @@ def frame(figure, number):
     engine = MiniRacer()
     engine.eval(figure.script())
     choices = json.loads(engine.eval("JSON.stringify(figure.choices)"))
-    start = json.dumps({name: next(iter(values)) for name, (_, values) in choices.items()})
+    more = json.loads(engine.eval("JSON.stringify(figure.start ?? {})"))
+    start = json.dumps(more | {name: next(iter(values)) for name, (_, values) in choices.items()})
     return json.loads(engine.eval(f"JSON.stringify(figure.draw({start}, {number}))"))
 
 

@@ -5,7 +5,8 @@ Colab. The scripts need no library and no network. Where scripts are off, a stil
 sentence stand there. Their numbers are those of the module: tests hold the two together.
 """
 
+from nonlocal_tut.figures.live import live
 from nonlocal_tut.figures.player import Figure
 from nonlocal_tut.figures.tiles import tiles
 
-__all__ = ["Figure", "tiles"]
+__all__ = ["Figure", "live", "tiles"]

@@ -2,7 +2,9 @@
 //   choices: {name: [label, {value: text}]}   what one can switch, the first value to start with
 //   frames(choice) -> how many frames there are
 //   draw(choice, frame) -> {svg, says}        a picture, and one sentence on what it shows
-//   touch (optional): (choice, frame, key | {x, y}) -> [choice, frame]   arrow keys and pointer
+//   start (optional): more of the state that `choice` holds
+//   touch (optional): (choice, frame, key | {x, y, first}) -> [choice, frame]   keys and pointer;
+//                     it may change the choice, and the controls follow
 // and `play(root, figure)` puts it into the page: scrubber, buttons, keys, a sentence that is read
 // aloud. It starts paused. Where motion is not wanted, nothing runs by itself.
 
@@ -15,7 +17,9 @@ const STYLE = `
   --paper: var(--pst-color-background, #ffffff); --ink: var(--pst-color-text-base, #222222); }
 html[data-theme="dark"] .touch-figure, [data-jp-theme-light="false"] .touch-figure {
   --theta: #56B4E9; --phi: #F58A4B; --g: #2FC89A; --out: #D585C8; --input: #A8B3BF; }
-.touch-figure svg { display: block; width: 100%; height: auto; touch-action: pan-y; }
+.touch-figure svg { display: block; width: 100%; max-width: 520px; height: auto; }
+.touch-figure.can-touch svg { cursor: pointer; }
+.touch-figure .drag { touch-action: none; cursor: grab; }
 .touch-figure svg text { font: 12px system-ui, sans-serif; fill: var(--ink); }
 .touch-figure svg:focus-visible { outline: 3px solid var(--theta); }
 .touch-figure .controls { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; }
@@ -26,7 +30,7 @@ html[data-theme="dark"] .touch-figure, [data-jp-theme-light="false"] .touch-figu
 
 function play(root, figure) {
   root.dataset.ready = "yes";
-  const choice = {};
+  const choice = { ...figure.start };
   for (const [name, [, values]] of Object.entries(figure.choices))
     choice[name] = Object.keys(values)[0];
   root.innerHTML = `<style>${STYLE}</style><div class="stage"></div>
@@ -48,27 +52,42 @@ function play(root, figure) {
     listen(stage.firstElementChild);
   }
 
+  function act(what) {
+    [, frame] = figure.touch(choice, frame, what);
+    for (const name in figure.choices) find(`[name="${name}"]`).value = choice[name];
+    show();
+  }
+
   function listen(picture) {
     if (!figure.touch) return;
     picture.setAttribute("tabindex", "0");
-    const act = (what) => {
-      [, frame] = figure.touch(choice, frame, what);
-      show();
-    };
     picture.addEventListener("keydown", (event) => {
       if (!event.key.startsWith("Arrow")) return;
       event.preventDefault();
       act(event.key);
       stage.firstElementChild.focus();
     });
-    const at = (event) => {
+  }
+
+  // Pointers are heard by the stage, which stays when its picture is drawn anew.
+  function listenToPointers() {
+    const at = (event, first) => {
+      const picture = stage.firstElementChild;
       const box = picture.getBoundingClientRect();
       const [, , width, height] = picture.getAttribute("viewBox").split(" ").map(Number);
       const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-      act({ x: (x / box.width) * width, y: (y / box.height) * height });
+      act({ x: (x / box.width) * width, y: (y / box.height) * height, first });
     };
-    picture.addEventListener("pointerdown", at);
-    picture.addEventListener("pointermove", (event) => event.buttons && at(event));
+    let dragging = false;
+    stage.addEventListener("pointerdown", (event) => {
+      dragging = event.pointerType === "mouse" || event.target.closest(".drag") !== null;
+      if (!dragging) return; // a finger that scrolls the page
+      stage.setPointerCapture(event.pointerId);
+      at(event, true);
+    });
+    stage.addEventListener("pointermove", (event) => dragging && event.buttons && at(event, false));
+    stage.addEventListener("pointerup", () => (dragging = false));
+    stage.addEventListener("click", (event) => event.pointerType === "touch" && at(event, true));
   }
 
   function pause() {
@@ -92,12 +111,16 @@ function play(root, figure) {
     frame = Number(scrubber.value);
     show();
   });
-  for (const name in choice)
+  for (const name in figure.choices)
     find(`[name="${name}"]`).addEventListener("input", (event) => {
       pause();
       choice[name] = event.target.value;
       show();
     });
+  if (figure.touch) {
+    root.classList.add("can-touch");
+    listenToPointers();
+  }
   show();
 }
 
