@@ -103,7 +103,7 @@ NOTICED_BY = {  # for each row, a run whose peak holds what it says
         lambda: Does(lambda x: x.flatten(2).mT.contiguous().softmax(-1).mT.contiguous()),
         X,
     ),
-    "_safe_softmax": (lambda: Does(lambda x: attention(x[0])), (1, 2, 40, 8)),
+    "_safe_softmax": (lambda: Does(attention), (40, 8)),
     "convolution": (lambda: nn.Conv2d(8, 8, 3), X),
     "convolution_backward": (lambda: nn.Conv2d(8, 8, 1, groups=8), X),
     "native_batch_norm": (lambda: nn.BatchNorm1d(400), (2, 400)),
@@ -188,6 +188,9 @@ WAYS = {
     "plain": attention,
     "causal": lambda x: F.scaled_dot_product_attention(x, x, x, is_causal=True),
     "three sides": lambda x: attention(x[:, 0]),
+    "three sides with a mask": lambda x: F.scaled_dot_product_attention(
+        *[x[:, 0]] * 3, attn_mask=torch.zeros(2, 250, 250, device=x.device, dtype=x.dtype)
+    ),
     "two sides": lambda x: attention(x[0, 0]),
     "two tokens": lambda x: attention(x[:, :, :2]),
     "strided": lambda x: attention(x.mT.contiguous().mT),

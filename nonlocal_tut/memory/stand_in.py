@@ -97,6 +97,10 @@ class RunsAs(TorchFunctionMode):
         if choice == "math":
             more = {"enable_gqa": True} if enable_gqa else {}  # torch 2.6 does not know the name
             return ATTENTION(*qkv, attn_mask, dropout_p, is_causal, scale=scale, **more)
+        if query.dim() == 3:  # a newer torch's kernel takes the batch as the heads of one image
+            qkv = query[None], key[None], value[None]
+            mask = attn_mask[None] if attn_mask is not None and attn_mask.dim() == 3 else attn_mask
+            return self._attention(*qkv, mask, dropout_p, is_causal, scale).squeeze(0)
         training = torch.is_grad_enabled() and any(t.requires_grad for t in qkv)
         aten, options, mask = torch.ops.aten, {"scale": scale}, attn_mask
         if mask is not None and mask.dtype == torch.bool:
@@ -114,8 +118,12 @@ class RunsAs(TorchFunctionMode):
 
     def _kernel(self, qkv: tuple, mask: Tensor | None, dropout: float, grouped: bool) -> str:
         """Which kernel of the device takes these operands: "math" is the attention matrix."""
+        if self.device == "cpu":  # torch itself knows
+            probes = [None if t is None else _probe(t) for t in (*qkv, mask)]
+            groups = {"enable_gqa": True} if grouped else {}
+            return "flash" if torch._fused_sdp_choice(*probes, dropout, **groups) else "math"
         query, key, value = qkv
-        if any(t.dim() != 4 for t in qkv) or (dropout and self.device == "cpu"):
+        if any(t.dim() != 4 for t in qkv):
             return "math"
         if mask is not None and (mask.requires_grad or mask.dim() not in (2, 4)):
             return "math"
@@ -123,15 +131,22 @@ class RunsAs(TorchFunctionMode):
             query.shape[-1],
             value.shape[-1],
             query.dtype,
-            predicted_gpu().capability if self.device == "cuda" else None,
+            predicted_gpu().capability,
             last_strides=tuple(t.stride(-1) for t in qkv),
             training=torch.is_grad_enabled() and any(t.requires_grad for t in qkv),
             keys=key.shape[-2],
         )
-        if self.device == "cpu":
-            return choice.backend
-        # On a GPU flash takes no mask, and the memory-efficient kernel no groups.
+        # Flash takes no mask, and the memory-efficient kernel no groups.
         refused = {"flash": mask is not None, "efficient": grouped}
         if not refused.get(choice.backend):
             return choice.backend
         return next((k for k in refused if not refused[k] and k not in choice.reasons), "math")
+
+
+def _probe(tensor: Tensor) -> Tensor:
+    """A tensor of the CPU's with the shape of one on the meta device, in a handful of bytes."""
+    last = min(tensor.stride(-1), 2)  # 1, or not: more is not asked
+    with torch._C._DisableTorchDispatch():
+        numbers = torch.empty(2 * tensor.shape[-1], dtype=tensor.dtype, device="cpu")
+        probe = numbers.as_strided(tensor.shape, (*[0] * (tensor.dim() - 1), last))
+    return probe.requires_grad_(tensor.requires_grad) if probe.is_floating_point() else probe
