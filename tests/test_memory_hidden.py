@@ -1,9 +1,11 @@
 """What operations allocate inside themselves: predicted, and held against the profiler's record."""
 
 import random
+import warnings
 
 import pytest
 import torch
+from everyday import EVERYDAY, FLOAT32_ALONE
 from memory_cases import QUANTITIES
 from torch import nn
 from torch.nn import functional as F
@@ -133,6 +135,25 @@ NOTICED_BY = {  # for each row, a run whose peak holds what it says
     ),
     "logsumexp": (lambda: Does(lambda x: x.logsumexp(1)), X),
     "im2col": (lambda: nn.Unfold(3), X),
+    "median": (lambda: Does(lambda x: x.median(1)[0]), X),
+    "pixel_unshuffle": (lambda: Does(lambda x: F.pixel_unshuffle(x[..., :6], 3)), X),
+    "repeat": (lambda: Does(lambda x: x.repeat(1, 2, 1, 1)), X),
+    "sum": (lambda: Does(lambda x: (x > 0).sum(1) * x[:, 0]), X),
+    "mse_loss": (lambda: Does(lambda x: F.mse_loss(x, x.flip(0))), X),
+    "smooth_l1_loss": (lambda: Does(lambda x: F.smooth_l1_loss(x, x.flip(0))), X),
+    "huber_loss": (lambda: Does(lambda x: F.huber_loss(x, x.flip(0))), X),
+    "binary_cross_entropy_with_logits": (
+        lambda: Does(lambda x: F.binary_cross_entropy_with_logits(x, x.detach())),
+        X,
+    ),
+}
+IN_16_BITS = {
+    "gather": lambda x: x.gather(1, torch.zeros(2, 3, 9, 7, dtype=torch.long, device=x.device)),
+    "scatter": lambda x: x.max(1)[0],
+    "scatter_add": lambda x: torch.zeros_like(x).scatter_add(
+        1, torch.zeros(2, 8, 9, 7, dtype=torch.long, device=x.device), x
+    ),
+    "binary_cross_entropy": lambda x: F.binary_cross_entropy(x.sigmoid(), x.detach().sigmoid()),
 }
 NUMBERS = {  # rows of 12 bytes
     "mean": lambda x: x.mean((2, 3)),
@@ -149,17 +170,25 @@ NUMBERS = {  # rows of 12 bytes
 
 
 def test_each_row_has_a_run_that_notices_it():
-    assert {*NOTICED_BY, *NUMBERS} == set(ROWS["cpu"])
+    assert {*NOTICED_BY, *NUMBERS, *IN_16_BITS} == set(ROWS["cpu"])
     assert set(ROWS["cuda"]) <= set(ROWS["cpu"])
 
 
 @pytest.mark.parametrize("row", NOTICED_BY)
 def test_a_row_that_is_taken_out_is_noticed(row, monkeypatch):
     make, shape = NOTICED_BY[row]
-    modes = (False,) if row == "im2col" else (True, False)  # fold is not modeled
+    gradient_is_not_modeled = row in ("im2col", "binary_cross_entropy_with_logits")
+    modes = (False,) if gradient_is_not_modeled else (True, False)
     assert off(make, shape, modes=modes) <= EXACT
     monkeypatch.delitem(ROWS["cpu"], row)
     assert off(make, shape, modes=modes) > EXACT
+
+
+@pytest.mark.parametrize("row", IN_16_BITS)
+def test_a_row_for_16_bits_that_is_taken_out_is_noticed(row, monkeypatch):
+    assert off(lambda: Does(IN_16_BITS[row]), X, BF16) <= EXACT
+    monkeypatch.delitem(ROWS["cpu"], row)
+    assert off(lambda: Does(IN_16_BITS[row]), X, BF16) > EXACT
 
 
 @pytest.mark.parametrize("row", NUMBERS)
@@ -238,6 +267,24 @@ def test_multi_head_attention_is_fused_in_training_and_says_so_where_it_takes_a_
 # --- what cannot be told is said
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [(n, d) for n in EVERYDAY for d in (F32, BF16)] + [(n, F32) for n in FLOAT32_ALONE],
+)
+def test_no_everyday_operation_is_off_without_a_word(name, dtype, training):
+    function = (EVERYDAY | FLOAT32_ALONE)[name]
+    predicted = memory.predict(lambda: Does(function), X, dtype, training=training)
+    measured = memory.measure(lambda: Does(function), X, dtype, training=training, device="cpu")
+    differences = [getattr(predicted, q) - getattr(measured, q) for q in QUANTITIES]
+    assert predicted.not_modeled or max(map(abs, differences)) <= EXACT, differences
+
+
+def test_few_everyday_operations_are_named_and_not_counted():
+    named = [n for n in EVERYDAY if memory.predict(lambda n=n: Does(EVERYDAY[n]), X).not_modeled]
+    assert len(named) <= len(EVERYDAY) / 10, named
+
+
 @pytest.mark.parametrize(
     ("make", "shape", "training", "told"),
     [
@@ -246,7 +293,10 @@ def test_multi_head_attention_is_fused_in_training_and_says_so_where_it_takes_a_
         (nn.Mish, X, True, "mish"),
         (lambda: nn.MaxPool1d(2), (2, 8, 10), False, "max_pool1d"),
         (lambda: nn.Fold((9, 7), 3), (2, 72, 35), False, "fold"),
-        (lambda: Does(autocast), X, False, "autocast"),
+        (lambda: Does(lambda x: x.prod(1)), X, True, "prod's gradient"),
+        (lambda: Does(lambda x: torch.linalg.inv(x[..., :7, :])), X, False, "LAPACK's scratch"),
+        (lambda: Does(torch.fft.rfft2), X, False, "complex numbers"),
+        (lambda: Does(lambda x: torch.cdist(x, x)), X, False, "inside cdist"),
     ],
 )
 def test_what_goes_another_way_than_on_the_meta_device_is_named(make, shape, training, told):
@@ -254,8 +304,15 @@ def test_what_goes_another_way_than_on_the_meta_device_is_named(make, shape, tra
 
 
 def autocast(x):
-    with torch.autocast("cpu", dtype=BF16):
+    with torch.autocast("cuda", dtype=BF16):
         return x @ x.mT
+
+
+def test_autocast_of_cuda_is_named():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where no GPU is, torch turns it off and says so
+        told = memory.predict(lambda: Does(autocast), X, device="cuda").not_modeled
+    assert ("autocast, which the meta device does not see" in told) == torch.cuda.is_available()
 
 
 # --- on a GPU

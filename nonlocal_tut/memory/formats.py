@@ -29,7 +29,8 @@ def as_made(name: str, args: tuple, out: Any, device: str) -> Any:
 
     - A convolution, a batch norm and a resizing keep their input's memory format, and so do the
       gradients of the first two. (For one image torch's own answer depends on how it came about.)
-    - The CPU's batch norm keeps its statistics in the dtype of its input, not in float32.
+    - The CPU's batch and layer norms keep their statistics in 16 bits, not in float32, where input
+      and weights are of 16 bits.
     """
     if name == "convolution" and device == "cpu" and args[6] and out.dim() == 5:
         return _in_storage_of(args[0], out)
@@ -41,15 +42,20 @@ def as_made(name: str, args: tuple, out: Any, device: str) -> Any:
         return (out[0].contiguous(memory_format=memory_format(args[1])), *out[1:])
     if name.startswith(("upsample", "_upsample")) and not name.endswith("backward"):
         return out.contiguous(memory_format=memory_format(args[0]))
-    if name == "native_batch_norm":
-        low = device == "cpu" and args[0].dtype in LOW
-        statistics = (s.to(args[0].dtype) for s in out[1:]) if low else out[1:]
-        return (out[0].contiguous(memory_format=memory_format(args[0])), *statistics)
+    if name in ("native_batch_norm", "native_layer_norm"):
+        weight = args[1 if name == "native_batch_norm" else 2]
+        low = {t.dtype for t in (args[0], weight) if t is not None} <= {*LOW} and device == "cpu"
+        y, *statistics = out
+        if name == "native_batch_norm":
+            y = y.contiguous(memory_format=memory_format(args[0]))
+        return (y, *(s.to(y.dtype) if low else s for s in statistics))
+    if name in ("mse_loss", "smooth_l1_loss", "binary_cross_entropy") and device == "cpu":
+        return _in_storage_of(args[0], out)
     return out
 
 
 def _in_storage_of(x: Tensor, out: Tensor) -> Tensor:
-    """The CPU's transposed 3-D convolution makes its output like x, and enlarges it at need."""
+    """Made as large as x, and resized: the CPU's transposed 3-D convolution, a loss's mean."""
     if x.numel() <= out.numel():
         return out.contiguous()
     return out.new_empty(x.numel())[: out.numel()].view(out.shape)

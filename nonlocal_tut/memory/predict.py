@@ -61,7 +61,7 @@ def predict(
         module = without_numbers(built(make_module, META)).to(dtype).train(training)
         inputs = inputs_for(input_shape, dtype, META, training)
         resident = [*inputs.tensors, *held_by(module)]
-        tracker = Tracker(device, resident)
+        tracker = Tracker(device, resident, runs_as)
         with META, runs_as, tracker, _as_written():
             out = forward(module, inputs, training)
         forward_ends = tracker.now

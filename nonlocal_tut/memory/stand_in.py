@@ -5,16 +5,20 @@ keeps dropout's mask as a CPU does, and never takes the short cuts of other devi
 the real way, it is taken here; where we do not, `not_modeled` says so.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
+from nonlocal_tut.memory.autocast import Casts
 from nonlocal_tut.pairwise.backends import fused_backend, predicted_gpu
 
 META = torch.device("meta")
-ATTENTION, DROPOUT = F.scaled_dot_product_attention, F.dropout
+ATTENTION, DROPOUT, LINEAR = F.scaled_dot_product_attention, F.dropout, F.linear
 OTHERWISE = {  # torch's name -> what the prediction then leaves out or counts too much
     "lstm": "torch's own way through an LSTM",
     "gru": "torch's own way through a GRU",
@@ -26,27 +30,36 @@ SHORT_CUTS = {  # taken without autograd alone
     "max_pool1d": "max_pool1d's way without indices",
     "multi_head_attention_forward": "the fast path of nn.MultiheadAttention in eval mode",
 }
+GRADIENTS = {  # where a gradient goes another way without numbers
+    "prod": "prod's gradient",
+    "cumprod": "cumprod's gradient",
+    "binary_cross_entropy_with_logits": "its gradient, made in place, which is counted twice",
+}
 
 
 class RunsAs(TorchFunctionMode):
     """While entered, meta tensors say that they are on `device`, and attention takes its kernel.
 
     device: "cpu" or "cuda". `not_modeled` collects what goes another way than it would there.
-    torch's own functions call each other past a mode, so two of them are also replaced in
+    torch's own functions call each other past a mode, so three of them are also replaced in
     `torch.nn.functional` meanwhile.
     """
 
     def __init__(self, device: str) -> None:
         super().__init__()
         self.device = device
+        self.casts = Casts()
+        self.adds_in_place = False  # a mask to the scores, where torch writes attention out
         self.not_modeled: list[str] = []
 
     def __enter__(self):
         F.scaled_dot_product_attention, F.dropout = self._attention, self._dropout
+        F.linear = self._linear
         return super().__enter__()
 
     def __exit__(self, *raised):
-        F.scaled_dot_product_attention, F.dropout = ATTENTION, DROPOUT
+        F.scaled_dot_product_attention, F.dropout, F.linear = ATTENTION, DROPOUT, LINEAR
+        self.casts.kept.clear()
         return super().__exit__(*raised)
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
@@ -58,8 +71,17 @@ class RunsAs(TorchFunctionMode):
             return torch.device(self.device)
         if func in (ATTENTION, DROPOUT):
             return (self._attention if func is ATTENTION else self._dropout)(*args, **kwargs)
-        self._note(getattr(func, "__name__", ""))
+        name = getattr(func, "__name__", "")
+        self._note(name)
+        return self._run(name, func, args, kwargs)
+
+    def _run(self, name: str, func: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
+        if self.device == "cpu":
+            return self.casts.run(name, func, args, kwargs)
         return func(*args, **kwargs)
+
+    def _linear(self, *args: Any, **kwargs: Any) -> Tensor:
+        return self._run("linear", LINEAR, args, kwargs)
 
     def _meta(self, device: torch.device) -> torch.device:
         """The device that tensors say they are on is meant to be the one where they are."""
@@ -67,9 +89,9 @@ class RunsAs(TorchFunctionMode):
 
     def _note(self, name: str) -> None:
         told = OTHERWISE.get(name)
-        if told is None and not torch.is_grad_enabled():
-            told = SHORT_CUTS.get(name)
-        if told is None and torch.is_autocast_enabled(self.device):
+        if told is None:
+            told = (GRADIENTS if torch.is_grad_enabled() else SHORT_CUTS).get(name)
+        if told is None and self.device == "cuda" and torch.is_autocast_enabled("cuda"):
             told = "autocast, which the meta device does not see"
         if told is not None and told not in self.not_modeled:
             self.not_modeled.append(told)
@@ -80,7 +102,10 @@ class RunsAs(TorchFunctionMode):
             return torch.native_dropout(input, p, True)[0]
         return DROPOUT(input, p, training, inplace)
 
-    def _attention(
+    def _attention(self, *args: Any, **kwargs: Any) -> Tensor:
+        return self._run("scaled_dot_product_attention", self._attend, args, kwargs)
+
+    def _attend(
         self,
         query: Tensor,
         key: Tensor,
@@ -96,11 +121,15 @@ class RunsAs(TorchFunctionMode):
         choice = self._kernel(qkv, attn_mask, dropout_p, enable_gqa)
         if choice == "math":
             more = {"enable_gqa": True} if enable_gqa else {}  # torch 2.6 does not know the name
-            return ATTENTION(*qkv, attn_mask, dropout_p, is_causal, scale=scale, **more)
+            self.adds_in_place = True
+            try:
+                return ATTENTION(*qkv, attn_mask, dropout_p, is_causal, scale=scale, **more)
+            finally:
+                self.adds_in_place = False
         if query.dim() == 3:  # a newer torch's kernel takes the batch as the heads of one image
             qkv = query[None], key[None], value[None]
             mask = attn_mask[None] if attn_mask is not None and attn_mask.dim() == 3 else attn_mask
-            return self._attention(*qkv, mask, dropout_p, is_causal, scale).squeeze(0)
+            return self._attend(*qkv, mask, dropout_p, is_causal, scale).squeeze(0)
         training = torch.is_grad_enabled() and any(t.requires_grad for t in qkv)
         aten, options, mask = torch.ops.aten, {"scale": scale}, attn_mask
         if mask is not None and mask.dtype == torch.bool:

@@ -19,18 +19,21 @@ from nonlocal_tut.memory.formats import as_made
 from nonlocal_tut.memory.hidden import ROWS, unknown
 from nonlocal_tut.memory.lines import Lines
 from nonlocal_tut.memory.report import Allocation
+from nonlocal_tut.memory.stand_in import RunsAs
+
+INTO_ZEROS = ("scatter", "scatter_add", "index_add", "index_put")
 
 
 class Tracker(TorchDispatchMode):
     """Collects, while it is entered, an `Allocation` for every storage that is made.
 
-    device: whose hidden copies are added, "cpu" or "cuda". Steps are counted from 0: one for each
-    birth and for each death.
+    device: whose hidden copies are added, "cpu" or "cuda"; way: how the run goes. Steps are
+    counted from 0: one for each birth and for each death.
     """
 
-    def __init__(self, device: str, resident: Iterable[Tensor]) -> None:
+    def __init__(self, device: str, resident: Iterable[Tensor], way: RunsAs) -> None:
         super().__init__()
-        self.device, self.lines = device, Lines()
+        self.device, self.lines, self.way = device, Lines(), way
         self.allocations: list[Allocation] = []
         self.not_modeled: list[str] = []
         self.steps = itertools.count()
@@ -58,6 +61,8 @@ class Tracker(TorchDispatchMode):
         line, in_engine = self.lines.of_this_operation()
         if in_engine and name == "add" and self._added_in_place(*args[:2], out):
             return out
+        if in_engine and name in INTO_ZEROS:
+            self._written_in_place(args[0], out)
         made = {_key(t): t for t in tree_leaves(out) if isinstance(t, Tensor)}
         for key, tensor in made.items():
             if key not in self.of_storage:
@@ -65,15 +70,23 @@ class Tracker(TorchDispatchMode):
                 a.bytes, a.backward = tensor.untyped_storage().nbytes(), in_engine
                 self._watch(tensor, a)
         inside = []
-        for hidden in ROWS[self.device].get(name, _nothing)(args, out):
+        row = ROWS[self.device].get(name, _nothing)
+        if name == "add" and self.way.adds_in_place:  # which a mode prevents, at the same price
+            row = _nothing
+        for hidden in row(args, out):
             a = self._born(line, hidden.what, hidden.shape, hidden.dtype)
             a.bytes, a.backward, a.hidden = hidden.bytes, in_engine, True
             inside.append(a)
         for a in inside:
             self._died(a)
-        if (left_out := unknown(name, args, self.device)) and left_out not in self.not_modeled:
-            self.not_modeled.append(left_out)
+        self._left_out(unknown(name, args, self.device))
+        if not in_engine:
+            self._left_out(self.way.casts.missed(name, args))
         return out
+
+    def _left_out(self, told: str | None) -> None:
+        if told and told not in self.not_modeled:
+            self.not_modeled.append(told)
 
     def _born(self, line, operation: str, shape: tuple[int, ...], dtype: torch.dtype) -> Allocation:
         self.now = next(self.steps)
@@ -106,9 +119,18 @@ class Tracker(TorchDispatchMode):
         a = self.of_storage.get(_key(old))
         if a is None or old._is_view() or _references(old) > _references(new):
             return False
-        del self.of_storage[_key(old)]
-        self._watch(out, a)
+        self._takes_over(out, old, a)
         return True
+
+    def _written_in_place(self, old: Tensor, out: Tensor) -> None:
+        """Autograd's own zeros, into which a gradient is written: in place, but under a mode."""
+        a = self.of_storage.get(_key(old))
+        if a is not None and a.backward and a.operation in ("zeros", "new_zeros"):
+            self._takes_over(out, old, a)
+
+    def _takes_over(self, new: Tensor, old: Tensor, a: Allocation) -> None:
+        del self.of_storage[_key(old)]
+        self._watch(new, a)
 
 
 def _nothing(args: tuple, out: Any) -> Iterable:

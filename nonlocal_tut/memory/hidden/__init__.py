@@ -37,6 +37,21 @@ UNKNOWN = {
     "_scaled_dot_product_efficient_attention": FUSED,
     "_scaled_dot_product_cudnn_attention": FUSED,
 }
+UNKNOWN_ON_CPU = {
+    "_cdist_forward": "the matrix product inside cdist",
+    "_embedding_bag": "tables inside embedding_bag",
+    "_embedding_bag_forward_only": "tables inside embedding_bag",
+    "_trilinear": "products inside bilinear",
+    "affine_grid_generator": "scratch inside affine_grid",
+    "_euclidean_dist": "the matrix product inside cdist",
+    "count_nonzero": "scratch inside count_nonzero",
+    "soft_margin_loss": "scratch inside soft_margin_loss",
+} | {f"_upsample_{mode}2d_aa": "tables of antialiased resizing" for mode in ("bilinear", "bicubic")}
+LIBRARIES = {  # by how the names of operations begin
+    "linalg_": "LAPACK's scratch",
+    "_linalg_": "LAPACK's scratch",
+    "_fft_": "complex numbers",
+}
 UNKNOWN_ON_CUDA = {
     "convolution": "cuDNN's workspace for convolutions",
     "native_batch_norm": "what cuDNN's batch norm keeps for its backward",
@@ -47,5 +62,6 @@ __all__ = ["ROWS", "Hidden", "unknown"]
 
 def unknown(name: str, args: tuple, device: str) -> str | None:
     """What is left out of an operation's bytes, in words; None where nothing is known to be."""
-    told = UNKNOWN_ON_CUDA.get(name) if device == "cuda" else None
-    return told or UNKNOWN.get(name)
+    told = (UNKNOWN_ON_CUDA if device == "cuda" else UNKNOWN_ON_CPU).get(name)
+    library = next((LIBRARIES[start] for start in LIBRARIES if name.startswith(start)), None)
+    return told or UNKNOWN.get(name) or library

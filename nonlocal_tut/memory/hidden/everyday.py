@@ -59,7 +59,7 @@ def group_norm_backward(args: tuple, out: tuple[Tensor | None, ...]) -> Iterator
 
 def layer_norm_backward(args: tuple, out: tuple[Tensor | None, ...]) -> Iterator[Hidden]:
     normalized = prod(args[2])
-    yield Hidden("sums in layer norm's backward", (2, normalized), torch.float32)
+    yield Hidden("sums in layer norm's backward", (2, normalized), args[1].dtype)
 
 
 def batch_norm(args: tuple, out: tuple[Tensor, ...]) -> Iterator[Hidden]:
@@ -68,10 +68,6 @@ def batch_norm(args: tuple, out: tuple[Tensor, ...]) -> Iterator[Hidden]:
     if args[5]:
         last = not x.is_contiguous() or prod(x.shape[2:]) == 1  # its kernel for channels last
         yield Hidden("sums in batch norm", (2 + last, x.shape[1]), torch.float32)
-
-
-def unfold(args: tuple, out: Tensor) -> Iterator[Hidden]:
-    yield copy_of(args[0], "the input in unfold")
 
 
 def safe_softmax(args: tuple, out: Tensor) -> Iterator[Hidden]:
@@ -88,9 +84,61 @@ def number(dtype: torch.dtype) -> Iterator[Hidden]:
     yield Hidden("a Python number", (), dtype)
 
 
-def with_number(args: tuple, out: Any) -> Iterator[Hidden]:
+def of_two(args: tuple, out: Any) -> Iterator[Hidden]:
+    """Arithmetic with a Python number, or with a tensor of another dtype, which is copied."""
     if any(isinstance(a, (int, float)) and not isinstance(a, bool) for a in args[:2]):
         yield from number(args[0].dtype if isinstance(args[0], Tensor) else out.dtype)
+    for a in args[:2]:
+        if isinstance(a, Tensor) and a.dim() and out.dtype not in (a.dtype, torch.bool):
+            yield Hidden("a copy in the result's dtype", tuple(a.shape), out.dtype)
+
+
+def summed(args: tuple, out: Tensor) -> Iterator[Hidden]:
+    """In 16 bits it sums a float32 copy, unless the sides that it sums over lie side by side."""
+    x = args[0]
+    sides = sorted(side % x.dim() for side in (args[1] if len(args) > 1 else None) or [])
+    sides = [side for side in sides if x.shape[side] > 1]
+    if not x.is_floating_point() and x.dtype != out.dtype:
+        yield Hidden("a copy in the sum's dtype", tuple(x.shape), out.dtype)
+    elif x.dtype in LOW and sides and sides[-1] - sides[0] >= len(sides):
+        yield Hidden("sums in float32", tuple(out.shape), torch.float32)
+        yield Hidden("float32 copy of what is summed", tuple(x.shape), torch.float32)
+
+
+def by_index(args: tuple, out: Tensor) -> Iterator[Hidden]:
+    if out.dtype in LOW:
+        yield Hidden("float32 copy of the result", tuple(out.shape), torch.float32)
+
+
+def repeat(args: tuple, out: Tensor) -> Iterator[Hidden]:
+    yield Hidden("indices of each side", (4 * out.dim(),), torch.int64)
+
+
+def unshuffle(args: tuple, out: Tensor) -> Iterator[Hidden]:
+    if not args[0].is_contiguous():
+        yield copy_of(args[0], "the input in pixel_unshuffle")
+
+
+def loss(copies: int) -> Row:
+    """Without a reduction it is the result; else it is made, with `copies` beside, and reduced."""
+
+    def row(args: tuple, out: Tensor) -> Iterator[Hidden]:
+        if out.dim():
+            return
+        for _ in range(copies):
+            yield copy_of(args[0], "the loss of each number")
+        yield from mean(args, out)
+
+    return row
+
+
+def copied(what: str) -> Row:
+    """An operation that works on a copy of its input."""
+
+    def row(args: tuple, out: Any) -> Iterator[Hidden]:
+        yield copy_of(args[0], f"the input in {what}")
+
+    return row
 
 
 ROWS: dict[str, Row] = {
@@ -107,6 +155,18 @@ ROWS: dict[str, Row] = {
     "native_group_norm_backward": group_norm_backward,
     "native_layer_norm_backward": layer_norm_backward,
     "native_batch_norm": batch_norm,
-    "im2col": unfold,
+    "im2col": copied("unfold"),
+    "median": copied("median"),
+    "pixel_unshuffle": unshuffle,
+    "repeat": repeat,
+    "gather": by_index,
+    "scatter": by_index,
+    "scatter_add": by_index,
     "_safe_softmax": safe_softmax,
-} | dict.fromkeys(("add", "sub", "mul", "div", "rsub", "gt", "lt", "ge", "le"), with_number)
+    "sum": summed,
+    "mse_loss": loss(1),
+    "smooth_l1_loss": loss(1),
+    "huber_loss": loss(1),
+    "binary_cross_entropy": loss(0),
+    "binary_cross_entropy_with_logits": loss(2),
+} | dict.fromkeys(("add", "sub", "mul", "div", "rsub", "gt", "lt", "ge", "le"), of_two)
