@@ -10,6 +10,7 @@ import torch
 
 from nonlocal_tut import NonLocalBlock
 from nonlocal_tut.convert import LAYOUTS, from_peer, prefixes
+from nonlocal_tut.convert.from_peer import _spectral
 
 C, INNER = 16, 8
 SIDES = {1: (7,), 2: (4, 5), 3: (2, 4, 3)}
@@ -516,6 +517,16 @@ def test_only_biggan_may_have_spectral_norm():
         if any(key.endswith(".u0") for keys in layout.variants() for key in keys)
     }
     assert spectral == {"biggan"}
+
+
+def test_spectral_norm_of_weights_near_nothing_is_still_1():
+    """Its vectors are normalized whatever their length, down to 1e-12."""
+    weight = torch.diag(torch.tensor([3.0, 1.0]).double())[:, :, None, None]
+    u = torch.tensor([[1.0, 0.0]]).double()
+    for size in (1.0, 1e-6, 1e-11):
+        normed = _spectral(size * weight, u)
+        assert torch.allclose(normed, weight / 3, rtol=1e-9)
+    assert _spectral(1e-13 * weight, u)[0, 0] > 2  # shorter ones are not
 
 
 def test_a_bias_that_nothing_can_take_is_refused():

@@ -478,3 +478,10 @@ def test_a_gradient_at_large_logits_is_off_by_rounding_of_its_terms(size, d, dv,
         term = float((dp * side.abs().max()).detach())
         assert (actual.double() - exact).abs().max() < (2**-20 + rounding) * term
         assert actual.isfinite().all()
+
+
+def test_an_output_that_is_kept_holds_no_columns_of_padding():
+    """Keys of 32 and values of 8 numbers: the CPU's kernel pads the values, and so the output."""
+    theta, phi = (torch.randn(1, 10, 32, requires_grad=True) for _ in range(2))
+    y = attend(theta, phi, torch.randn(1, 10, 8))
+    assert y.shape == (1, 10, 8) and y.untyped_storage().nbytes() == 10 * 8 * 4

@@ -191,6 +191,6 @@ def _folded(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 def _spectral(weight: Tensor, u: Tensor) -> Tensor:
     """weight / σ, weight (out, in, 1, 1); σ by one step of the power method from u (1, out)."""
     matrix = weight.flatten(1)  # (out, in)
-    v = F.normalize(u @ matrix, eps=1e-12)  # (1, in)
-    u = F.normalize(v @ matrix.mT, eps=1e-12)  # (1, out)
+    v = F.normalize(u @ matrix)  # (1, in)
+    u = F.normalize(v @ matrix.mT)  # (1, out)
     return weight / (v @ matrix.mT @ u.mT).squeeze()

@@ -9,6 +9,7 @@ from torch import Tensor
 from nonlocal_tut.receptive_field.probe import Probe
 
 CHECKED = 24  # output positions along an axis at which a stride has to hold
+Ends = tuple[int, int]  # the first and the last position along an axis
 Seen = Callable[..., Tensor]  # probe, positions -> a mask of the input each
 
 
@@ -69,7 +70,9 @@ def inwards(p: int, middle: int) -> int:
     return p + 1 if p < middle else max(p - 1, 0)
 
 
-def moves(here: int, there: int, box, other, used) -> tuple[int | None, int | None]:
+def moves(
+    here: int, there: int, box: Ends, other: Ends, used: Ends
+) -> tuple[int | None, int | None]:
     """(stride, padding) along one axis, from the fields of two neighbors.
 
     used: the first and last input position that any output sees. An edge that lies on it may be
