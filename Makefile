@@ -33,6 +33,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --exclude '*.ipynb' .
 	$(BIN)/codespell nonlocal_tut tests tools bench book README.md
+	$(BIN)/mypy
 
 install-peers: $(READY)
 	@$(PIP) --no-deps -r requirements-peers.txt

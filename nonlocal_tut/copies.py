@@ -13,7 +13,10 @@ def copied(module: nn.Module) -> nn.Module:
     `deepcopy` copies leaves of the graph alone, and no buffer without a size.
     """
     lazy = [v for v in _held(module) if isinstance(v, nn.UninitializedBuffer)]
-    memo = {id(v): nn.UninitializedBuffer(device=v.device, dtype=v.dtype) for v in lazy}
+    memo = {
+        id(v): nn.UninitializedBuffer(device=v.device, dtype=v.dtype)  # type: ignore[call-arg]
+        for v in lazy
+    }
     computed = [v for v in _held(module) if isinstance(v, Tensor) and not v.is_leaf]
     return copy.deepcopy(module, memo | {id(v): v.detach().clone() for v in computed})
 

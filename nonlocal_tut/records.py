@@ -22,7 +22,8 @@ def read(name: str) -> dict[str, Any]:
     file = folder() / f"{name}.json"
     if not file.is_file():
         raise FileNotFoundError(f"the book keeps no {name}.json; it has: {', '.join(names())}")
-    return json.loads(file.read_text(encoding="utf-8"))
+    kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return kept
 
 
 def names() -> list[str]:

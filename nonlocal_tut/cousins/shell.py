@@ -17,7 +17,7 @@ class Cousin(nn.Module):
     Raises ValueError for fewer than one inner channel.
     """
 
-    maps = ("theta", "phi", "g")
+    maps: tuple[str, ...] = ("theta", "phi", "g")
 
     def __init__(self, channels: int, inner_channels: int | None = None) -> None:
         super().__init__()
@@ -38,7 +38,8 @@ class Cousin(nn.Module):
         """
         if x.ndim != 4 or x.shape[1] != self.channels:
             raise ValueError(f"x must be (B, {self.channels}, H, W), not {tuple(x.shape)}")
-        return x + self.w_z(self.mix(*(getattr(self, name)(x) for name in self.maps)))
+        y: Tensor = x + self.w_z(self.mix(*(getattr(self, name)(x) for name in self.maps)))
+        return y
 
     def mix(self, *maps: Tensor) -> Tensor:
         """The outputs of `maps`, (B, C', H, W) each -> (B, C', H, W); (B, C', 1, 1) broadcasts."""

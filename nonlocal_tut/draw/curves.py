@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def lines(
     plt.show()
 
 
-def _keep_apart(names: list, gap: float = 11) -> None:
+def _keep_apart(names: list[Any], gap: float = 11) -> None:
     """Move names that would lie on each other up and down, until `gap` points are between them."""
     names[0].figure.draw_without_rendering()  # until then nobody knows where they are
     boxes = [name.get_window_extent() for name in names]

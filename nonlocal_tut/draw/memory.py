@@ -124,13 +124,13 @@ def _large(
     return large
 
 
-def _looks(report: Report) -> Callable[[Allocation], dict]:
+def _looks(report: Report) -> Callable[[Allocation], dict[str, Any]]:
     """One shade per source line, or term of a closed form; what is hidden is white and hatched."""
     share = SHARE * report.peak_bytes
     large = [_source(a) for a in report.timeline or report.at_peak if a.bytes >= share]
     fills = dict(zip(dict.fromkeys(large), itertools.cycle(FILLS), strict=False))
 
-    def look(a: Allocation) -> dict:
+    def look(a: Allocation) -> dict[str, Any]:
         if a.hidden:
             return {"fc": "white", "ec": "black", "lw": 0.8, "hatch": HIDDEN}
         return {"fc": fills[_source(a)], "ec": "white", "lw": 0.8}

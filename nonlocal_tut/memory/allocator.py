@@ -49,7 +49,7 @@ class CachingAllocator:
         block.free = True
         for left in (block, block.before):  # the other order would lose `block` first
             if left is not None and left.free and left.after is not None and left.after.free:
-                self._join(left)
+                self._join(left, left.after)
 
     def _segment(self, need: int, small: bool) -> _Block:
         size = SMALL_SEGMENT if small else LARGE_SEGMENT
@@ -68,8 +68,7 @@ class CachingAllocator:
         block.size, block.after = need, rest
         self.blocks.append(rest)
 
-    def _join(self, left: _Block) -> None:
-        right = left.after
+    def _join(self, left: _Block, right: _Block) -> None:
         left.size += right.size
         left.after = right.after
         if right.after is not None:

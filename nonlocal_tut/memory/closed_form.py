@@ -8,6 +8,7 @@ on bytes, "Can the peak be written as a formula?".
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -31,7 +32,7 @@ SYMBOLS = {
     "float32_copy": "16 bits alone: the input in float32, and its sum",
     "norm": "what batch norm's backward needs beside its results",
 }
-FORMULAS = {
+FORMULAS: dict[str, dict[str, Any]] = {  # a moment, or for the two passes several
     "article": {
         "saved": "matrix + 2 input + 2 query",
         "forward": ("2 matrix + 4 input + 2 query",),

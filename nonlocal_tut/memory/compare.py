@@ -51,7 +51,7 @@ class Row:
 HEADER = f"{'':15s}  {'shape':13s}  {'dtype':8s} {'predicted':>10s} {'measured':>10s}  difference"
 
 
-class Rows(list):
+class Rows(list[Row]):
     """Rows that print as a table, peaks in MiB."""
 
     def __str__(self) -> str:

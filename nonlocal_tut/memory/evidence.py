@@ -183,7 +183,7 @@ def module_commit() -> str:
         origin = importlib.metadata.distribution("nonlocal_tut").read_text("direct_url.json")
     except importlib.metadata.PackageNotFoundError:
         origin = None
-    return json.loads(origin or "{}").get("vcs_info", {}).get("commit_id", "unknown")
+    return str(json.loads(origin or "{}").get("vcs_info", {}).get("commit_id", "unknown"))
 
 
 def _told(*command: str) -> str | None:

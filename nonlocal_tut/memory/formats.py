@@ -15,8 +15,9 @@ def memory_format(t: Tensor) -> torch.memory_format:
     Raises nothing: a tensor that is neither is treated as the ordinary one, as torch does.
     """
     last = LAST.get(t.dim())
-    ordinary = last is None or t.shape[0] == 1 or t.is_contiguous()
-    return torch.contiguous_format if ordinary or not t.is_contiguous(memory_format=last) else last
+    if last is None or t.shape[0] == 1 or t.is_contiguous():
+        return torch.contiguous_format
+    return last if t.is_contiguous(memory_format=last) else torch.contiguous_format
 
 
 def wanted_format(x: Tensor, device: str) -> torch.memory_format:
@@ -24,7 +25,7 @@ def wanted_format(x: Tensor, device: str) -> torch.memory_format:
     return torch.contiguous_format if device == "cpu" and x.dim() == 5 else memory_format(x)
 
 
-def as_made(name: str, args: tuple, out: Any, device: str) -> Any:
+def as_made(name: str, args: tuple[Any, ...], out: Any, device: str) -> Any:
     """An operation's outputs as the kernels of `device` lay them out.
 
     - A convolution, a batch norm and a resizing keep their input's memory format, and so do the

@@ -8,6 +8,8 @@ forward pass, and what ran then is known.
 import linecache
 import os
 import sys
+from collections.abc import Callable
+from types import FrameType
 from typing import NamedTuple
 
 import torch
@@ -33,11 +35,11 @@ class Lines:
     """Remembers which forward line made each autograd node."""
 
     def __init__(self) -> None:
-        self.of_node: dict[int, Line] = {}
+        self.of_node: dict[int | None, Line] = {}
 
     def of_this_operation(self) -> tuple[Line, bool]:
         """The line, and whether autograd's engine called the operation and not Python code."""
-        frame = sys._getframe(1)
+        frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             code = frame.f_code
             if code.co_name == ENGINE and code.co_filename.startswith(TORCH):
@@ -57,9 +59,11 @@ class Lines:
 # their operation, and lose their line.
 def _node_number() -> int | None:
     node = getattr(torch._C, "_current_autograd_node", lambda: None)()
-    return node._sequence_nr() if hasattr(node, "_sequence_nr") else None
+    ask: Callable[[], int | None] = getattr(node, "_sequence_nr", lambda: None)
+    return ask()
 
 
 def _last_number() -> int:
     numbers = getattr(torch._C, "_autograd", None)
-    return numbers._get_sequence_nr() - 1 if hasattr(numbers, "_get_sequence_nr") else -1
+    ask: Callable[[], int] = getattr(numbers, "_get_sequence_nr", lambda: 0)
+    return ask() - 1

@@ -54,7 +54,14 @@ def measure(
     return run(module, inputs, training, optimizer_for(module, optimizer, training))
 
 
-def _refuse_what_does_not_fit(make_module, input_shape, dtype, training, device, optimizer) -> None:
+def _refuse_what_does_not_fit(
+    make_module: MakeModule,
+    input_shape: InputShape,
+    dtype: torch.dtype,
+    training: bool,
+    device: str,
+    optimizer: MakeOptimizer | None,
+) -> None:
     free = free_bytes(device)
     try:
         needed = predict(

@@ -53,7 +53,9 @@ def run_on_cpu(
     )
 
 
-def _events(nodes: list, inside: tuple[str, ...]) -> Iterator[tuple[int, tuple[str, ...], Any]]:
+def _events(
+    nodes: list[Any], inside: tuple[str, ...]
+) -> Iterator[tuple[int, tuple[str, ...], Any]]:
     """The profiler's tree as (time, names of the operations around, event), memory events alone."""
     for node in nodes:
         if node.name in (*PASSES, "[memory]"):
@@ -61,7 +63,7 @@ def _events(nodes: list, inside: tuple[str, ...]) -> Iterator[tuple[int, tuple[s
         yield from _events(node.children, (*inside, node.name))
 
 
-def _lives(events: Iterator) -> tuple[list[tuple[Allocation, int]], dict[str, int]]:
+def _lives(events: Iterator[Any]) -> tuple[list[tuple[Allocation, int]], dict[str, int]]:
     """Each allocation, with its address, and the last step before each pass."""
     found, at, step, ends = [], {}, 0, {}
     for _, inside, event in sorted(events, key=lambda event: event[0]):

@@ -80,7 +80,8 @@ def report_of(read: Mapping[str, int]) -> Report:
 
 
 def _requested(which: str) -> int:
-    return torch.cuda.memory_stats()[f"requested_bytes.all.{which}"]
+    requested: int = torch.cuda.memory_stats()[f"requested_bytes.all.{which}"]
+    return requested
 
 
 def _size(tensor: Tensor | None) -> int:

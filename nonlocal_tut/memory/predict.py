@@ -92,7 +92,7 @@ def predict(
         tracker.allocations,
         forward_ends=forward_ends,
         backward_ends=backward_ends,
-        outputs=outputs,
+        outputs={i for i in outputs if i is not None},
         sizes=sizes,
         state=state_bytes(steps),
         not_modeled=[*tracker.not_modeled, *runs_as.not_modeled],

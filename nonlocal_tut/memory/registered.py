@@ -89,8 +89,7 @@ def few() -> list[Case]:
 def prediction(case: Case, gpu: Gpu) -> Report:
     """What this GPU is expected to need."""
     with assuming(gpu):
-        options = {"training": case.training, "device": "cuda"}
-        return predict(case.make, case.shape, case.dtype, **options)
+        return predict(case.make, case.shape, case.dtype, training=case.training, device="cuda")
 
 
 def kernel(report: Report) -> str | None:
@@ -105,7 +104,7 @@ def rows(cases: Iterable[Case] | None = None) -> list[dict[str, Any]]:
     """Each case's figures; GPUs for which they are the same share a row."""
     found = []
     for case in grid() if cases is None else cases:
-        of_figures: dict[tuple, list[str]] = {}
+        of_figures: dict[tuple[Any, ...], list[str]] = {}
         for name, gpu in GPUS.items():
             report = prediction(case, gpu)
             figures = *(getattr(report, figure) for figure in FIGURES), kernel(report)

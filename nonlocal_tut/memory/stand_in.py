@@ -52,17 +52,19 @@ class RunsAs(TorchFunctionMode):
         self.adds_in_place = False  # a mask to the scores, where torch writes attention out
         self.not_modeled: list[str] = []
 
-    def __enter__(self):
+    def __enter__(self) -> Any:
         F.scaled_dot_product_attention, F.dropout = self._attention, self._dropout
         F.linear = self._linear
-        return super().__enter__()
+        return super().__enter__()  # type: ignore[no-untyped-call]
 
-    def __exit__(self, *raised):
+    def __exit__(self, *raised: Any) -> Any:
         F.scaled_dot_product_attention, F.dropout, F.linear = ATTENTION, DROPOUT, LINEAR
         self.casts.kept.clear()
-        return super().__exit__(*raised)
+        return super().__exit__(*raised)  # type: ignore[no-untyped-call]
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
         args, kwargs = tree_map_only(torch.device, self._meta, (args, kwargs or {}))
         getter = getattr(func, "__self__", None)
         if getter is torch.Tensor.is_cuda:
@@ -75,12 +77,14 @@ class RunsAs(TorchFunctionMode):
         self._note(name)
         return self._run(name, func, args, kwargs)
 
-    def _run(self, name: str, func: Callable[..., Any], args: tuple, kwargs: dict) -> Any:
+    def _run(
+        self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         if self.device == "cpu":
             return self.casts.run(name, func, args, kwargs)
         return func(*args, **kwargs)
 
-    def _linear(self, *args: Any, **kwargs: Any) -> Tensor:
+    def _linear(self, *args: Any, **kwargs: Any) -> Any:
         return self._run("linear", LINEAR, args, kwargs)
 
     def _meta(self, device: torch.device) -> torch.device:
@@ -96,13 +100,15 @@ class RunsAs(TorchFunctionMode):
         if told is not None and told not in self.not_modeled:
             self.not_modeled.append(told)
 
-    def _dropout(self, input: Tensor, p=0.5, training=True, inplace=False) -> Tensor:
+    def _dropout(
+        self, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+    ) -> Tensor:
         """CUDA keeps a mask of one byte for each number."""
         if self.device == "cuda" and training and not inplace and 0 < p < 1:
             return torch.native_dropout(input, p, True)[0]
         return DROPOUT(input, p, training, inplace)
 
-    def _attention(self, *args: Any, **kwargs: Any) -> Tensor:
+    def _attention(self, *args: Any, **kwargs: Any) -> Any:
         return self._run("scaled_dot_product_attention", self._attend, args, kwargs)
 
     def _attend(
@@ -115,12 +121,14 @@ class RunsAs(TorchFunctionMode):
         is_causal: bool = False,
         scale: float | None = None,
         enable_gqa: bool = False,
-    ) -> Tensor:
+    ) -> Any:
         """The fused kernel that takes these operands, else the attention matrix."""
         qkv = query, key, value
         choice = self._kernel(qkv, attn_mask, dropout_p, enable_gqa)
         if choice == "math":
-            more = {"enable_gqa": True} if enable_gqa else {}  # torch 2.6 does not know the name
+            more: Any = (
+                {"enable_gqa": True} if enable_gqa else {}
+            )  # torch 2.6 does not know the name
             self.adds_in_place = True
             try:
                 return ATTENTION(*qkv, attn_mask, dropout_p, is_causal, scale=scale, **more)
@@ -145,12 +153,15 @@ class RunsAs(TorchFunctionMode):
         kernel = getattr(aten, f"_scaled_dot_product_{choice}_attention")  # cudnn or efficient
         return kernel(*qkv, mask, training, dropout_p, is_causal, **options)[0]
 
-    def _kernel(self, qkv: tuple, mask: Tensor | None, dropout: float, grouped: bool) -> str:
+    def _kernel(
+        self, qkv: tuple[Tensor, Tensor, Tensor], mask: Tensor | None, dropout: float, grouped: bool
+    ) -> str:
         """Which kernel of the device takes these operands: "math" is the attention matrix."""
         if self.device == "cpu":  # torch itself knows
             probes = [None if t is None else _probe(t) for t in (*qkv, mask)]
             groups = {"enable_gqa": True} if grouped else {}
-            return "flash" if torch._fused_sdp_choice(*probes, dropout, **groups) else "math"
+            asked: Callable[..., int] = torch._fused_sdp_choice
+            return "flash" if asked(*probes, dropout, **groups) else "math"
         query, key, value = qkv
         if any(t.dim() != 4 for t in qkv):
             return "math"
@@ -161,7 +172,7 @@ class RunsAs(TorchFunctionMode):
             value.shape[-1],
             query.dtype,
             predicted_gpu().capability,
-            last_strides=tuple(t.stride(-1) for t in qkv),
+            last_strides=(query.stride(-1), key.stride(-1), value.stride(-1)),
             training=torch.is_grad_enabled() and any(t.requires_grad for t in qkv),
             keys=key.shape[-2],
         )

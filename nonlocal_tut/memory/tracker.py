@@ -7,7 +7,7 @@ On the meta device all of this happens without a byte being allocated.
 
 import itertools
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -16,8 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from nonlocal_tut.memory.formats import as_made
-from nonlocal_tut.memory.hidden import ROWS, unknown
-from nonlocal_tut.memory.lines import Lines
+from nonlocal_tut.memory.hidden import ROWS, Hidden, unknown
+from nonlocal_tut.memory.lines import Line, Lines
 from nonlocal_tut.memory.report import Allocation
 from nonlocal_tut.memory.stand_in import RunsAs
 
@@ -32,7 +32,7 @@ class Tracker(TorchDispatchMode):
     """
 
     def __init__(self, device: str, resident: Iterable[Tensor], way: RunsAs) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.device, self.lines, self.way = device, Lines(), way
         self.allocations: list[Allocation] = []
         self.not_modeled: list[str] = []
@@ -54,12 +54,14 @@ class Tracker(TorchDispatchMode):
         a = self.of_storage.get(_key(tensor))
         return None if a is None else next(i for i, b in enumerate(self.allocations) if b is a)
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
         out = func(*args, **(kwargs or {}))
         name = func.overloadpacket.__name__
         out = as_made(name, args, out, self.device)
         line, in_engine = self.lines.of_this_operation()
-        if in_engine and name == "add" and self._added_in_place(*args[:2], out):
+        if in_engine and name == "add" and self._added_in_place(args[0], args[1], out):
             return out
         if in_engine and name in INTO_ZEROS:
             self._written_in_place(args[0], out)
@@ -88,7 +90,9 @@ class Tracker(TorchDispatchMode):
         if told and told not in self.not_modeled:
             self.not_modeled.append(told)
 
-    def _born(self, line, operation: str, shape: tuple[int, ...], dtype: torch.dtype) -> Allocation:
+    def _born(
+        self, line: Line, operation: str, shape: tuple[int, ...], dtype: torch.dtype
+    ) -> Allocation:
         self.now = next(self.steps)
         a = Allocation(line.text, operation, shape, dtype, 0, self.now, where=line.where)
         self.allocations.append(a)
@@ -133,14 +137,16 @@ class Tracker(TorchDispatchMode):
         self._watch(new, a)
 
 
-def _nothing(args: tuple, out: Any) -> Iterable:
+def _nothing(args: tuple[Any, ...], out: Any) -> Iterable[Hidden]:
     return ()
 
 
 def _key(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+    key: int = tensor.untyped_storage()._cdata
+    return key
 
 
 def _references(tensor: Tensor) -> int:
     # No public name: without it, as if nothing else referred to the tensor, the usual case.
-    return tensor._use_count() if hasattr(tensor, "_use_count") else 0
+    count: Callable[[], int] = getattr(tensor, "_use_count", lambda: 0)
+    return count()

@@ -21,7 +21,7 @@ class AsWritten(SelfAttention2d):
 
     swapped = False
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         """x: (B, C, H, W) -> (B, C, H, W)."""
         query = self.query_conv(x).flatten(2)  # (B, C/8, N)
         key = self.key_conv(x).flatten(2)  # (B, C/8, N)
@@ -32,7 +32,8 @@ class AsWritten(SelfAttention2d):
             out = torch.bmm(attention, value.transpose(1, 2)).transpose(1, 2)  # (B, C, N)
         else:
             out = torch.bmm(value, attention.transpose(1, 2))  # (B, C, N)
-        return self.gamma * out.unflatten(2, x.shape[2:]) + x  # (B, C, H, W)
+        y: Tensor = self.gamma * out.unflatten(2, x.shape[2:]) + x  # (B, C, H, W)
+        return y
 
     def weights(self, energy: Tensor) -> Tensor:
         """Scores to weights, over keys: (B, N, N) -> (B, N, N)."""

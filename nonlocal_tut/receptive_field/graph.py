@@ -3,7 +3,7 @@
 import inspect
 import operator
 from collections import OrderedDict
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import fx, nn
@@ -25,7 +25,7 @@ POINTWISE = tuple(  # an output position of these depends on the same input posi
 )
 
 
-def _spellings(names: str) -> set:
+def _spellings(names: str) -> set[str]:
     """Methods of these names, and functions in torch, torch.nn.functional and operator."""
     spaces = (torch, F, operator)
     functions = {getattr(s, n) for s in spaces for n in names.split() if hasattr(s, n)}
@@ -48,7 +48,7 @@ class Operation(NamedTuple):
 
     name: str  # "'layer1.conv2' (Conv2d)", no two alike
     inputs: list[str]  # names of earlier operations; none for the network's input
-    window: tuple | None  # (kernel, stride, padding, dilation), or None for a pointwise operation
+    window: tuple[Any, ...] | None  # (kernel, stride, padding, dilation); None: pointwise
 
 
 def operations(module: nn.Module) -> list[Operation]:
@@ -57,7 +57,7 @@ def operations(module: nn.Module) -> list[Operation]:
     Parameters, numbers and what is made of them alone are left out: they hold no positions.
     Raises ValueError as `theoretical` says. See chapter 1, "How far can a convolution see?".
     """
-    found = {}  # fx node -> Operation
+    found: dict[fx.Node, Operation] = {}
     traced = _trace(module)
     for node in traced.graph.nodes:
         inputs = [found[n].name for n in node.all_input_nodes if n in found]
@@ -77,10 +77,10 @@ def operations(module: nn.Module) -> list[Operation]:
     return list(found.values())
 
 
-def _read(traced: fx.GraphModule, node: fx.Node) -> tuple[str, tuple | None]:
+def _read(traced: fx.GraphModule, node: fx.Node) -> tuple[str, tuple[Any, ...] | None]:
     """What to call the node, and its window if it has one."""
     if node.op == "call_module":
-        layer = traced.get_submodule(node.target)
+        layer = traced.get_submodule(str(node.target))
         name = f"'{node.target}' ({type(layer).__name__})"
         if isinstance(layer, tuple(WINDOWS)):
             return name, _window(layer)
@@ -103,7 +103,7 @@ def _read(traced: fx.GraphModule, node: fx.Node) -> tuple[str, tuple | None]:
     )
 
 
-def _window(layer: nn.Module) -> tuple:
+def _window(layer: nn.Module) -> tuple[Any, ...]:
     """(kernel, stride, padding, dilation) of a convolution or a pool, one int an axis."""
     axes = next(count for kind, count in WINDOWS.items() if isinstance(layer, kind))
     kernel, stride, padding, dilation = (
@@ -115,16 +115,26 @@ def _window(layer: nn.Module) -> tuple:
     return kernel, stride, 0 if padding == "valid" else padding, dilation
 
 
-def _max_pool(input, kernel_size, stride=None, padding=0, dilation=1, *_, **__) -> tuple:
+def _max_pool(
+    input: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    *_: Any,
+    **__: Any,
+) -> tuple[Any, ...]:
     return kernel_size, stride or kernel_size, padding, dilation
 
 
-def _avg_pool(input, kernel_size, stride=None, padding=0, *_, **__) -> tuple:
+def _avg_pool(
+    input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, *_: Any, **__: Any
+) -> tuple[Any, ...]:
     return kernel_size, stride or kernel_size, padding, 1
 
 
-def _concatenation(tensors, dim=0, **_) -> int:
-    return dim
+def _concatenation(tensors: Any, dim: Any = 0, **_: Any) -> int:
+    return int(dim)
 
 
 def _trace(module: nn.Module) -> fx.GraphModule:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from numbers import Integral
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -58,24 +59,31 @@ class Probe:
         x = scale * torch.randn(self.shape, generator=chance, dtype=self.dtype)
         x.requires_grad_()
         y = self._call(x.clone())  # (B, C', H', W'); a clone, for a net may write on its input
-        found = []
+        found: list[Tensor | None] = []
         for left, position in zip(range(len(positions), 0, -1), positions, strict=True):
-            part = y if position is None else y[(..., *position)]  # (B, C')
+            at: Any = (..., *(position or ()))
+            part = y[at]  # (B, C'), or all of y
             mix = torch.randn(part.shape, generator=chance, dtype=self.dtype).to(y.dtype)
-            options = {"allow_unused": True, "retain_graph": left > 1}
-            found += torch.autograd.grad(part, x, mix, **options) if y.requires_grad else [None]
-        if None in found:
+            found += (
+                torch.autograd.grad(part, x, mix, allow_unused=True, retain_graph=left > 1)
+                if y.requires_grad
+                else [None]
+            )
+        reached = [gradient for gradient in found if gradient is not None]
+        if len(reached) < len(found):
             raise ValueError(f"no gradient leads from the output back to the input {self.shape}")
-        return torch.stack(found)
+        return torch.stack(reached)
 
     def redraw(self) -> None:
         """Fresh weights: every submodule's reset_parameters, the inner ones first."""
         if isinstance(self.net, nn.Module):
             redraw(self.net)
 
-    def _with_batch(self, shape: tuple) -> tuple[int, ...]:
+    def _with_batch(self, shape: tuple[Any, ...]) -> tuple[int, ...]:
         """(C, H, W) or (B, C, H, W) -> (B, C, H, W); the net's layers say which one was meant."""
-        if not 2 <= len(shape) <= 5 or not all(isinstance(n, Integral) and n > 0 for n in shape):
+        if not 2 <= len(shape) <= 5 or not all(
+            isinstance(n, Integral) and int(n) > 0 for n in shape
+        ):
             raise ValueError(f"input_shape must be (C, H, W) or (B, C, H, W), got {shape}")
         layers = self.net.modules() if isinstance(self.net, nn.Module) else ()
         axes = max((_axes_of(layer) for layer in layers), default=0)
@@ -121,5 +129,5 @@ def _axes_of(layer: nn.Module) -> int:
     return next((int(match[1]) for match in found if match), 0)
 
 
-def _tuple(value) -> tuple:
+def _tuple(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, (tuple, list)) else (value,)

@@ -1,6 +1,7 @@
 """Fresh weights for somebody's net, its parametrized ones included."""
 
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import torch
 from torch import nn
@@ -34,11 +35,12 @@ def redraw(net: nn.Module) -> None:
 
 
 def _redraw_parametrized(name: str, layer: nn.Module) -> None:
-    keys = list(layer.parametrizations)
+    keys = list(cast(nn.ModuleDict, layer.parametrizations))
     fresh = {key: nn.Parameter(torch.empty_like(getattr(layer, key))) for key in keys}
-    bare = object.__new__(parametrize.type_before_parametrizations(layer))
+    bare: nn.Module = object.__new__(parametrize.type_before_parametrizations(layer))
     bare.__dict__.update(vars(layer), _parameters={**layer._parameters, **fresh})
-    _reset_of(bare)()
+    if reset := _reset_of(bare):
+        reset()
     try:
         with torch.no_grad():
             for key in keys:

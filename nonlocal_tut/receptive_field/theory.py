@@ -69,13 +69,14 @@ class ReceptiveField:
         return centers if len(centers) > 1 or isinstance(position, (tuple, list)) else centers[0]
 
 
-def of_axes(axes: list[tuple], **more: Any) -> ReceptiveField:
+def of_axes(axes: list[tuple[Any, ...]], **more: Any) -> ReceptiveField:
     """(size, stride, padding) of each axis -> a ReceptiveField with ints where the axes agree."""
     columns = zip(*axes, strict=True)
-    return ReceptiveField(*(c[0] if len(set(c)) == 1 else c for c in columns), **more)
+    size, stride, padding = (c[0] if len(set(c)) == 1 else c for c in columns)
+    return ReceptiveField(size, stride, padding, **more)
 
 
-def theoretical(layers_or_module: list[tuple] | nn.Module) -> ReceptiveField:
+def theoretical(layers_or_module: list[tuple[Any, ...]] | nn.Module) -> ReceptiveField:
     """The receptive field of an output position, from kernels, strides, paddings and dilations.
 
     layers_or_module: rows (kernel, stride, padding[, dilation]) from input to output, each an int
@@ -112,7 +113,7 @@ def theoretical(layers_or_module: list[tuple] | nn.Module) -> ReceptiveField:
 
 def _through(operations: list[graph.Operation]) -> Axes:
     """Follow a network from its input, the first operation, to its output, the last."""
-    seen = {}
+    seen: dict[str, Axes] = {}
     for operation in operations:
         branches = [(name, seen[name]) for name in operation.inputs]
         axes = _merge(operation.name, branches) if branches else INPUT
@@ -122,7 +123,9 @@ def _through(operations: list[graph.Operation]) -> Axes:
     return axes
 
 
-def _step(where: str, axes: Axes, kernel, stride, padding, dilation=1) -> Axes:
+def _step(
+    where: str, axes: Axes, kernel: Any, stride: Any, padding: Any, dilation: Any = 1
+) -> Axes:
     """The recurrence: what one window makes of size, stride and padding."""
     given = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
     columns = [_tuple(value) for value in given.values()]
@@ -159,11 +162,11 @@ def _alignment(axis: tuple[int, int, int]) -> tuple[int, int]:
     return stride, size - 2 * padding
 
 
-def _tuple(value) -> tuple:
+def _tuple(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, (tuple, list)) else (value,)
 
 
-def _rows(columns: list) -> list[tuple]:
+def _rows(columns: list[Any]) -> list[tuple[Any, ...]]:
     """Columns of one entry an axis -> one row an axis; a single entry serves all axes."""
     count = max(map(len, columns))
     columns = [c if len(c) == count else list(c) * count for c in columns]

@@ -35,16 +35,19 @@ class Counter(TorchDispatchMode):
     """Collects, while it is entered, a `Count` for each operation that is not free."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.counts: list[Count] = []
-        self.widths: dict[int, tuple[Tensor, int]] = {}  # a storage, and its width before zeros
+        # A storage, and its width before zeros were added.
+        self.widths: dict[int | None, tuple[Tensor, int]] = {}
         self.multiplied = Count("mul", [], [], 0)  # the last multiplication, term by term
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
         with torch._C.DisableTorchFunction():  # what is called here is no call of the target's
             return self._counted(func, args, kwargs or {})
 
-    def _counted(self, func: OpOverload, args: tuple, kwargs: dict) -> Any:
+    def _counted(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         packet = func.overloadpacket
         if (formula := _formula(packet)) is None:
             with self:
@@ -69,13 +72,18 @@ class Counter(TorchDispatchMode):
         taken, self.counts = self.counts, []
         return taken
 
-    def take_call(self, operation: str, args: tuple, kwargs: dict) -> list[Count]:
+    def take_call(
+        self, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> list[Count]:
         """What a call of the target's was made of, seen with what the call itself knows."""
         taken = self.take()
         if operation in ("linalg_vecdot", "cosine_similarity"):  # a multiplication, then a sum
             return [self.multiplied]
         if operation == "scaled_dot_product_attention":
-            costs = [self._without_zeros(c.multiply_adds, *args, **kwargs) for c in taken]
+            costs = [
+                c.multiply_adds and self._without_zeros(c.multiply_adds, *args, **kwargs)
+                for c in taken
+            ]
             return [c._replace(multiply_adds=cost) for c, cost in zip(taken, costs, strict=True)]
         return taken
 
@@ -113,7 +121,8 @@ def _trilinear(*args: Any, **_: Any) -> int:
     for shape, added in zip(shapes, args[3:6], strict=True):
         for side in added:
             shape.insert(side, 1)
-    return torch.broadcast_shapes(*shapes).numel()
+    count: int = torch.broadcast_shapes(*shapes).numel()
+    return count
 
 
 FORMULAS: dict[str, Formula] = {  # multiply-adds, where torch's flop counter has no formula
@@ -136,6 +145,7 @@ def shapes_in(tree: Any) -> list[Shape]:
 
 def _storage(tensor: Tensor) -> int | None:
     try:
-        return tensor.untyped_storage()._cdata
+        key: int = tensor.untyped_storage()._cdata
+        return key
     except NotImplementedError:  # inside vmap and its kin, whose tensors have none
         return None

@@ -41,10 +41,12 @@ def _sides(place: int, given: Tensor | str) -> list[tuple[str, int | None]]:
             )
         return list(zip(CONVENTION[given.dim()].split(), given.shape, strict=True))
     if isinstance(given, str):
-        found = [re.fullmatch(r"([A-Za-z][\w']*)(?:=([1-9]\d*))?", side) for side in given.split()]
-        if not found or None in found:
+        sides = given.split()
+        found = [re.fullmatch(r"([A-Za-z][\w']*)(?:=([1-9]\d*))?", side) for side in sides]
+        matches = [match for match in found if match]
+        if not matches or len(matches) < len(sides):
             raise ValueError(f'input {place} is {given!r}; write names as in "B C=64 H W"')
-        return [(match[1], match[2] and int(match[2])) for match in found]
+        return [(match[1], int(match[2]) if match[2] else None) for match in matches]
     raise ValueError(
         f"input {place} is {given!r}, of type {type(given).__name__}; "
         'give a tensor or a string of names, for example "B C H W"'
@@ -91,7 +93,7 @@ def _products(sizes: dict[str, int]) -> Iterator[tuple[str, int]]:
 
 def _pooled(sizes: dict[str, int]) -> Iterator[tuple[str, int]]:
     # By 2 along H and W, or along N in one dimension; never along T.
-    halved = [name for name in ("H", "W") if name in sizes] or ["N"] * ("N" in sizes)
+    halved: list[str] = [name for name in ("H", "W") if name in sizes] or ["N"] * ("N" in sizes)
     odd = [name for name in halved if sizes[name] % 2]
     half = {n: (f"⌊{n}/2⌋" if n in odd else f"{n}/2", sizes[n] // 2) for n in halved}
     yield from half.values()

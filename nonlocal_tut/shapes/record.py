@@ -85,7 +85,9 @@ class _Recorder(TorchFunctionMode):
         self.calls: list[tuple[str, list[Shape], list[Shape], list[Count]]] = []
         self.failed: tuple[Exception, str, list[Shape]] | None = None
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
         args, kwargs = tree_map_only(Tensor, self._brought, (args, kwargs or {}))
         kwargs = _in_order(func, kwargs)
         operation, operands = _operation(func), shapes_in((args, kwargs))
@@ -127,8 +129,8 @@ class _Recorder(TorchFunctionMode):
             row.input_shapes, row.output_shapes = tuple(shown), tuple(results)
             missing = (c.operation for c in counts if c.multiply_adds is None)
             row.not_counted = tuple(dict.fromkeys(missing))
-            known = counts and not row.not_counted
-            row.multiply_adds = sum(c.multiply_adds for c in counts) if known else None
+            known = [c.multiply_adds for c in counts if c.multiply_adds is not None]
+            row.multiply_adds = sum(known) if counts and not row.not_counted else None
             rows.append(row)
         book = Ledger(rows)
         book.sizes = self.sizes
@@ -138,7 +140,7 @@ class _Recorder(TorchFunctionMode):
 def _operation(func: Callable[..., Any]) -> str:
     name = getattr(func, "__name__", str(func))
     if name == "__get__":  # x.T and x.mT are properties
-        name = func.__self__.__name__
+        name = getattr(func, "__self__").__name__  # noqa: B009, which a type does not have
     swapped = {"__rsub__": "sub", "__rdiv__": "div", "__rpow__": "pow"}  # 1 - x, 1 / x, 2**x
     return swapped.get(name, name.strip("_") if name.startswith("__") else name)
 

@@ -60,11 +60,11 @@ def moving_copy(
     marker = places[kind, clip]  # (B, 2)
     color = torch.randint(COLORS, (batch,), generator=generator)
     maps = torch.zeros(batch, PLANES, frames, side, side)
-    maps[clip, color, shown, *dot.unbind(1)] = 1.0
-    maps[clip, COLORS, ask, *marker.unbind(1)] = 1.0
-    maps[clip[:, None], COLORS + 2, every, *path.unbind(2)] = 1.0
-    maps[clip, COLORS + 2, shown, *dot.unbind(1)] = 0.0
-    maps[clip, COLORS + 1, shown, *dot.unbind(1)] = 1.0
+    maps[clip, color, shown, dot[:, 0], dot[:, 1]] = 1.0
+    maps[clip, COLORS, ask, marker[:, 0], marker[:, 1]] = 1.0
+    maps[clip[:, None], COLORS + 2, every, path[..., 0], path[..., 1]] = 1.0
+    maps[clip, COLORS + 2, shown, dot[:, 0], dot[:, 1]] = 0.0
+    maps[clip, COLORS + 1, shown, dot[:, 0], dot[:, 1]] = 1.0
     return Examples(maps, (ask * side + marker[:, 0]) * side + marker[:, 1], color)
 
 
@@ -85,7 +85,7 @@ def _frames(kind: Tensor, frames: int, generator: torch.Generator) -> tuple[Tens
     later = pairs[:, 1] - pairs[:, 0]
     fits = torch.stack([later == 0, later >= APART, later == 1, later >= APART])  # as in ASKED
     drawn = fits[kind].double().multinomial(1, generator=generator)[:, 0]
-    return pairs[drawn].unbind(1)
+    return pairs[drawn, 0], pairs[drawn, 1]
 
 
 def _far_from(dot: Tensor, side: int, generator: torch.Generator) -> Tensor:

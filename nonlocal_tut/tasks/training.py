@@ -25,7 +25,7 @@ def answers(model: nn.Module, examples: Examples) -> Tensor:
     With several markers, marker being (B, P): -> (B, COLORS, P).
     Raises ValueError if the net's logits have another shape. See chapter 1.
     """
-    logits = model(examples.maps)
+    logits: Tensor = model(examples.maps)
     wanted = (len(examples.maps), COLORS, *examples.maps.shape[2:])
     if logits.shape != wanted:
         raise ValueError(f"the net's logits must be {wanted}, they are {tuple(logits.shape)}")

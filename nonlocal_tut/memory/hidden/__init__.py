@@ -6,6 +6,8 @@ them against the profiler. Operations that are known to need some memory of a si
 tell are in `UNKNOWN`. See chapter 4, "Which copy does nobody name?".
 """
 
+from typing import Any
+
 from nonlocal_tut.memory.hidden import attention, blocks, convolution, everyday
 from nonlocal_tut.memory.hidden.allocation import Hidden, Row
 
@@ -60,7 +62,7 @@ UNKNOWN_ON_CUDA = {
 __all__ = ["ROWS", "Hidden", "unknown"]
 
 
-def unknown(name: str, args: tuple, device: str) -> str | None:
+def unknown(name: str, args: tuple[Any, ...], device: str) -> str | None:
     """What is left out of an operation's bytes, in words; None where nothing is known to be."""
     told = (UNKNOWN_ON_CUDA if device == "cuda" else UNKNOWN_ON_CPU).get(name)
     library = next((LIBRARIES[start] for start in LIBRARIES if name.startswith(start)), None)

@@ -23,7 +23,7 @@ class Hidden:
 
 
 # From an operation's positional arguments and its outputs to what is alive inside it at its peak.
-Row = Callable[[tuple, Any], Iterable[Hidden]]
+Row = Callable[[tuple[Any, ...], Any], Iterable[Hidden]]
 
 
 def copy_of(tensor: Tensor, what: str) -> Hidden:

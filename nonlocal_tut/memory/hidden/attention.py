@@ -5,6 +5,7 @@ by 512 keys. Read off the profiler (torch 2.13, aten's FlashAttentionKernel.cpp)
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ def _tile(query: Tensor, key: Tensor) -> tuple[int, int]:
     return min(queries, count), min(KEYS, key.shape[2])
 
 
-def forward(args: tuple, out: tuple[Tensor, ...]) -> Iterator[Hidden]:
+def forward(args: tuple[Any, ...], out: tuple[Tensor, ...]) -> Iterator[Hidden]:
     """query (B, heads, N, d), key and value (B, heads, M, d)."""
     query, key = args[:2]
     rows, columns = _tile(query, key)
@@ -32,7 +33,7 @@ def forward(args: tuple, out: tuple[Tensor, ...]) -> Iterator[Hidden]:
         yield Hidden("a tile of weights in 16 bits", (rows, columns), query.dtype)
 
 
-def backward(args: tuple, out: tuple[Tensor, ...]) -> Iterator[Hidden]:
+def backward(args: tuple[Any, ...], out: tuple[Tensor, ...]) -> Iterator[Hidden]:
     """The gradient (B, heads, N, d), then query, key and value."""
     grad, query, key = args[:3]
     rows, columns = _tile(query, key)

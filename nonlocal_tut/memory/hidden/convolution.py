@@ -23,7 +23,7 @@ NNPACK_FROM = 16  # images: from here on torch takes NNPACK for plain float32 2-
 class Call:
     """One convolution of the CPU's, read from the arguments of `aten::convolution`."""
 
-    def __init__(self, x: Tensor, weight: Tensor, out: Tensor, options: tuple) -> None:
+    def __init__(self, x: Tensor, weight: Tensor, out: Tensor, options: tuple[Any, ...]) -> None:
         """out: its output, or the gradient that comes back; options: stride, padding, dilation,
         transposed, output_padding and groups."""
         stride, padding, dilation, self.transposed, _, self.groups = options
@@ -107,18 +107,18 @@ class Call:
         return sum_over_all_but_channels(shape, self.out.dtype, "a convolution's") if lies else []
 
 
-def copies(args: tuple, out: Any) -> list[Hidden]:
+def copies(args: tuple[Any, ...], out: Any) -> list[Hidden]:
     """On every device: an operand that does not lie as the kernel wants it is copied."""
     x = args[0]
     return [] if _lies(x, x, "cuda") else [copy_of(x, "the input in a convolution")]
 
 
-def copies_backward(args: tuple, out: Any) -> list[Hidden]:
+def copies_backward(args: tuple[Any, ...], out: Any) -> list[Hidden]:
     grad, x = args[:2]
     return _copies(grad, x, "cuda")
 
 
-def convolution(args: tuple, out: Tensor) -> Iterator[Hidden]:
+def convolution(args: tuple[Any, ...], out: Tensor) -> Iterator[Hidden]:
     x, weight, bias, options = args[0], args[1], args[2], args[3:9]
     if not _lies(x, x, "cpu"):
         yield copy_of(x, "the input in a convolution")
@@ -135,7 +135,7 @@ def convolution(args: tuple, out: Tensor) -> Iterator[Hidden]:
     yield from largest([*call.part(x, "the input"), *scratch], [_apart(out, "outputs")])
 
 
-def convolution_backward(args: tuple, out: tuple[Tensor | None, ...]) -> Iterator[Hidden]:
+def convolution_backward(args: tuple[Any, ...], out: tuple[Tensor | None, ...]) -> Iterator[Hidden]:
     grad, x, weight, options = args[0], args[1], args[2], args[4:10]
     yield from _weight_copy(x, weight)
     call = Call(x, weight, grad, options)

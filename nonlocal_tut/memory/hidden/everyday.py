@@ -16,7 +16,7 @@ from nonlocal_tut.memory.hidden.allocation import Hidden, Row, copy_of
 FLOAT64 = torch.float64
 
 
-def resized(args: tuple, out: Tensor) -> Iterator[Hidden]:
+def resized(args: tuple[Any, ...], out: Tensor) -> Iterator[Hidden]:
     """Nearest and bilinear, 2-D: with two channels or more it works with the channels last."""
     x = args[0]
     if x.shape[1] > 1 and not x.is_contiguous(memory_format=torch.channels_last):
@@ -27,7 +27,7 @@ def resized(args: tuple, out: Tensor) -> Iterator[Hidden]:
 def tables(per_side: int) -> Row:
     """Resizing by tables: an index of 8 bytes and a weight for each place along each side."""
 
-    def row(args: tuple, out: Tensor) -> Iterator[Hidden]:
+    def row(args: tuple[Any, ...], out: Tensor) -> Iterator[Hidden]:
         places = (per_side * sum(out.shape[2:]),)
         yield Hidden("indices of the places that are read", places, torch.int64)
         weights = torch.float32 if out.dtype in LOW else out.dtype
@@ -36,13 +36,13 @@ def tables(per_side: int) -> Row:
     return row
 
 
-def log_sum_exp(args: tuple, out: Tensor) -> Iterator[Hidden]:
+def log_sum_exp(args: tuple[Any, ...], out: Tensor) -> Iterator[Hidden]:
     x = args[0]
     yield Hidden("maxima in logsumexp", tuple(out.shape), x.dtype)
     yield Hidden("exponentials in logsumexp", tuple(x.shape), x.dtype)
 
 
-def mean(args: tuple, out: Tensor) -> Iterator[Hidden]:
+def mean(args: tuple[Any, ...], out: Tensor) -> Iterator[Hidden]:
     """A sum, divided by a number. In 16 bits it sums a float32 copy."""
     x = args[0]
     if x.dtype in LOW:
@@ -52,17 +52,17 @@ def mean(args: tuple, out: Tensor) -> Iterator[Hidden]:
         yield from number(out.dtype)
 
 
-def group_norm_backward(args: tuple, out: tuple[Tensor | None, ...]) -> Iterator[Hidden]:
+def group_norm_backward(args: tuple[Any, ...], out: tuple[Tensor | None, ...]) -> Iterator[Hidden]:
     x = args[1]
     yield Hidden("sums in group norm's backward", (2, *x.shape[:2]), torch.float32)
 
 
-def layer_norm_backward(args: tuple, out: tuple[Tensor | None, ...]) -> Iterator[Hidden]:
+def layer_norm_backward(args: tuple[Any, ...], out: tuple[Tensor | None, ...]) -> Iterator[Hidden]:
     normalized = prod(args[2])
     yield Hidden("sums in layer norm's backward", (2, normalized), args[1].dtype)
 
 
-def batch_norm(args: tuple, out: tuple[Tensor, ...]) -> Iterator[Hidden]:
+def batch_norm(args: tuple[Any, ...], out: tuple[Tensor, ...]) -> Iterator[Hidden]:
     """native_batch_norm(x, weight, bias, mean, variance, training, …)."""
     x = args[0]
     if args[5]:
@@ -70,7 +70,7 @@ def batch_norm(args: tuple, out: tuple[Tensor, ...]) -> Iterator[Hidden]:
         yield Hidden("sums in batch norm", (2 + last, x.shape[1]), torch.float32)
 
 
-def safe_softmax(args: tuple, out: Tensor) -> Iterator[Hidden]:
+def safe_softmax(args: tuple[Any, ...], out: Tensor) -> Iterator[Hidden]:
     """Of attention as torch writes it out: which scores are -inf, and the rows where all are."""
     x = args[0]
     yield Hidden("where scores are -inf", tuple(x.shape), torch.bool)
@@ -84,7 +84,7 @@ def number(dtype: torch.dtype) -> Iterator[Hidden]:
     yield Hidden("a Python number", (), dtype)
 
 
-def of_two(args: tuple, out: Any) -> Iterator[Hidden]:
+def of_two(args: tuple[Any, ...], out: Any) -> Iterator[Hidden]:
     """Arithmetic with a Python number, or with a tensor of another dtype, which is copied."""
     if any(isinstance(a, (int, float)) and not isinstance(a, bool) for a in args[:2]):
         yield from number(args[0].dtype if isinstance(args[0], Tensor) else out.dtype)
@@ -93,7 +93,7 @@ def of_two(args: tuple, out: Any) -> Iterator[Hidden]:
             yield Hidden("a copy in the result's dtype", tuple(a.shape), out.dtype)
 
 
-def summed(args: tuple, out: Tensor) -> Iterator[Hidden]:
+def summed(args: tuple[Any, ...], out: Tensor) -> Iterator[Hidden]:
     """In 16 bits it sums a float32 copy, unless the sides that it sums over lie side by side."""
     x = args[0]
     sides = sorted(side % x.dim() for side in (args[1] if len(args) > 1 else None) or [])
@@ -105,16 +105,16 @@ def summed(args: tuple, out: Tensor) -> Iterator[Hidden]:
         yield Hidden("float32 copy of what is summed", tuple(x.shape), torch.float32)
 
 
-def by_index(args: tuple, out: Tensor) -> Iterator[Hidden]:
+def by_index(args: tuple[Any, ...], out: Tensor) -> Iterator[Hidden]:
     if out.dtype in LOW:
         yield Hidden("float32 copy of the result", tuple(out.shape), torch.float32)
 
 
-def repeat(args: tuple, out: Tensor) -> Iterator[Hidden]:
+def repeat(args: tuple[Any, ...], out: Tensor) -> Iterator[Hidden]:
     yield Hidden("indices of each side", (4 * out.dim(),), torch.int64)
 
 
-def unshuffle(args: tuple, out: Tensor) -> Iterator[Hidden]:
+def unshuffle(args: tuple[Any, ...], out: Tensor) -> Iterator[Hidden]:
     if not args[0].is_contiguous():
         yield copy_of(args[0], "the input in pixel_unshuffle")
 
@@ -122,7 +122,7 @@ def unshuffle(args: tuple, out: Tensor) -> Iterator[Hidden]:
 def loss(copies: int) -> Row:
     """Without a reduction it is the result; else it is made, with `copies` beside, and reduced."""
 
-    def row(args: tuple, out: Tensor) -> Iterator[Hidden]:
+    def row(args: tuple[Any, ...], out: Tensor) -> Iterator[Hidden]:
         if out.dim():
             return
         for _ in range(copies):
@@ -135,7 +135,7 @@ def loss(copies: int) -> Row:
 def copied(what: str) -> Row:
     """An operation that works on a copy of its input."""
 
-    def row(args: tuple, out: Any) -> Iterator[Hidden]:
+    def row(args: tuple[Any, ...], out: Any) -> Iterator[Hidden]:
         yield copy_of(args[0], f"the input in {what}")
 
     return row
@@ -169,4 +169,5 @@ ROWS: dict[str, Row] = {
     "huber_loss": loss(1),
     "binary_cross_entropy": loss(0),
     "binary_cross_entropy_with_logits": loss(2),
-} | dict.fromkeys(("add", "sub", "mul", "div", "rsub", "gt", "lt", "ge", "le"), of_two)
+}
+ROWS |= dict.fromkeys(("add", "sub", "mul", "div", "rsub", "gt", "lt", "ge", "le"), of_two)
