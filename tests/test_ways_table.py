@@ -1,0 +1,42 @@
+"""The table of the ways in which people run modules is what they come to."""
+
+import importlib.util
+import json
+
+import pytest
+import ways
+
+from nonlocal_tut import parallel
+
+DATA = json.loads(ways.PATH.read_text(encoding="utf-8"))
+SENTENCES = {  # how those of our own that may stand in the table begin
+    "torch.func.jvp": (
+        "RuntimeError: the fused softmax has no forward-mode derivative",
+        'RuntimeError: attention="chunked" has no forward-mode derivative',
+    ),
+}
+
+
+def test_the_text_is_made_from_the_data():
+    assert ways.TABLE.read_text(encoding="utf-8") == ways.rendered(DATA)
+    assert {*ways.WAYS, *ways.WRAPPED} - {*DATA["ways"]} <= {*ways.LONG}
+
+
+@pytest.mark.parametrize("way", [way for way in ways.WAYS if way in DATA["ways"]])
+def test_each_way_still_ends_so(way):
+    needs = ("onnxruntime", "onnxscript") if way.startswith("ONNX") else ()
+    if not all(importlib.util.find_spec(name) for name in needs):
+        pytest.skip("needs onnxruntime and onnxscript")
+    assert ways.tried([way])[way] == DATA["ways"][way]
+
+
+def test_wrapped_blocks_still_end_so():
+    for worker in parallel.run(ways.wrapped, workers=2, seconds=600):
+        assert worker == {way: DATA["ways"][way] for way in ways.WRAPPED}
+
+
+def test_what_does_not_work_ends_in_a_sentence_of_ours():
+    for way, by_attention in DATA["ways"].items():
+        for by_form in by_attention.values():
+            for end in by_form.values():
+                assert end == ways.WORKS or end.startswith(SENTENCES[way]), f"{way}: {end}"
