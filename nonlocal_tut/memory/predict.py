@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 
@@ -99,11 +100,12 @@ def predict(
     )
 
 
-def _as_written() -> AbstractContextManager:
+def _as_written() -> AbstractContextManager[Any]:
     """What torch.compile has wrapped runs as it was written, under the tracker that would stop it.
 
     Without this, torch would skip the code here, and from then on wherever it runs.
     """
     if "torch._dynamo" not in sys.modules:  # nothing is compiled, and importing it takes a second
         return nullcontext()
-    return torch.compiler.set_stance("force_eager")
+    stance: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
+    return stance
