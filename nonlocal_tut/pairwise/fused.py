@@ -150,8 +150,9 @@ class _OnCpu(Function):
         if dy is None:
             return (None,) * 3
         if torch.is_grad_enabled() or FUNCTIONAL():  # somebody will ask for its derivative
-            return applied(_Gradients, *ctx.saved_tensors, dy)
-        return _Gradients.forward(*ctx.saved_tensors, dy)
+            found: tuple[Tensor | None, ...] = applied(_Gradients, *ctx.saved_tensors, dy)
+            return found
+        return _Gradients.forward(*ctx.saved_tensors, dy)  # type: ignore[call-arg]
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor) -> None:

@@ -44,4 +44,4 @@ def applied(function: type[Function], *inputs: Any) -> Any:
     """function.apply(*inputs), which looks up default arguments each time: some 50 µs."""
     if FUNCTIONAL():
         return function.apply(*inputs)  # type: ignore[no-untyped-call]
-    return super(Function, function).apply(*inputs)
+    return super(Function, function).apply(*inputs)  # type: ignore[misc]
