@@ -11,11 +11,16 @@ NEAR, FAR = "book/01_near.ipynb", "book/02_far.ipynb"
 FILES = {
     "_config.yml": f"repository:\n  url: {ADDRESS}\n  branch: main\n",
     "_toc.yml": "root: book/intro\nparts:\n  - chapters:\n      - file: book/01_near\n"
-    "      - file: book/02_far\n  - chapters: [{file: book/claims}, {file: book/references}]\n",
+    "      - file: book/02_far\n  - chapters:\n"
+    "      - file: book/claims\n      - file: book/references\n      - file: book/problems\n",
     "README.md": f"Read [the pages](book/intro.md) of {ADDRESS}.\n",
     "CITATION.cff": f"repository-code: {ADDRESS}\n",
     "pyproject.toml": f'[project.urls]\nRepository = "{ADDRESS}"\n',
-    "book/intro.md": "# Start\nGo to [near](01_near.ipynb#reach) or [out](https://example.org).\n",
+    "book/intro.md": "# Start\nGo to [near](01_near.ipynb#reach) or [out](https://example.org).\n\n"
+    "| [1](01_near.ipynb) | Look | 5 |\n| [2](02_far.ipynb) | Look | 5 |\n\n"
+    "## What comes out?\n- **3.1** [seconds](#so-it-is).\n",
+    "book/problems.md": "# Problems\n\n## Too slow\n\nIt takes its time, as all such cells do.\n\n"
+    "→ [The cell](#so-it-is): `3.1`.\n",
     "book/_part.md": "Included elsewhere, and no page.\n",
     "book/references.bib": "@article{one, title={One}}\n\n@book{two,\n title={Two}}\n",
     "book/references.md": "- {cite:t}`one`: to start.\n- {cite:t}`two`: to go on.\n",
@@ -44,9 +49,9 @@ def _chapter(page, **claims):
     figure = v4.new_output("display_data", {"image/png": "aGVsbG8=", "text/plain": "<Figure>"})
     seconds = "# not compared: the seconds differ on each machine\nprint(seconds)"
     cells = [
-        v4.new_markdown_cell(f"# Look\n[Open in Colab]({colab})"),
+        v4.new_markdown_cell(f"# Look\n[Open in Colab]({colab}) · 5 minutes to read"),
         _code(SET_UP.format(address=ADDRESS), tags=["hide-input"], cellView="form"),
-        v4.new_markdown_cell("It is so {cite}`one`. " + "word " * 1500),
+        v4.new_markdown_cell("(so-it-is)=\n## It is so\n{cite}`one`. " + "word " * 1500),
         _code("draw()", figure, mystnb={"image": {"alt": "A white square, " * 3}}),
         _code(seconds, v4.new_output("stream", text="3.1\n"), tags=["nbval-ignore-output"]),
         v4.new_markdown_cell("```{solution-start} reach\n:class: dropdown\n```"),

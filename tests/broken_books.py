@@ -4,6 +4,7 @@ Of the problems that the rule returns, one has to start with `where` and to cont
 """
 
 import book_links as links
+import book_problems as front
 import book_rules as rules
 from book_examples import (
     ADDRESS,
@@ -30,6 +31,7 @@ def intro(text):
 
 
 CLAIMS, BIB = "book/claims.md", "book/references.bib"
+PROBLEMS = "book/problems.md"
 REFERENCES = "book/references.md"
 SET_UP = rules.SET_UP.format(address=ADDRESS)
 HOME = "https://colab.research.google.com/github/some-one/a-book/blob/main/book/01_near.ipynb"
@@ -89,8 +91,8 @@ BROKEN = {
         (near(3), "12 lines", source(3, "x\n\n" * 12)),
     ],
     rules.chapters_have_one_length: [
-        (FAR, "8 words", swap(FAR, "word " * 100, "")),
-        (NEAR, "4508 words", swap(NEAR, "word ", "word or two ")),
+        (FAR, "12 words", swap(FAR, "word " * 100, "")),
+        (NEAR, "4512 words", swap(NEAR, "word ", "word or two ")),
     ],
     links.colab_links_lead_home: [
         (f"{NEAR}, markdown cell 1: ", "02_", swap(NEAR, "main/book/01", "main/book/02")),
@@ -218,5 +220,17 @@ BROKEN = {
         ("book/intro.md: ", "1_near.ipynb", swap("book/intro.md", "01_near", "1_near")),
         ("README.md: ", "intro.md", swap("README.md", "book/intro", "intro")),
         (f"{NEAR}, markdown cell 2: ", "b.md", swap(NEAR, "It is so", "[a](b.md)")),
+    ],
+    front.every_problem_has_its_cell: [
+        (f"{PROBLEMS}: Too slow", "do not print “3.2”", swap(PROBLEMS, "`3.1`", "`3.2`")),
+        (f"{PROBLEMS}: Too slow", "do not print", swap(PROBLEMS, "#so-it-is", "#look")),
+        (f"{PROBLEMS}: Too slow", "no answer", swap(PROBLEMS, "as all such cells do", "")),
+        (f"{PROBLEMS}: Too slow", "a link", swap(PROBLEMS, "(#so-it-is)", "")),
+    ],
+    front.the_front_door_says_what_stands_behind_it: [
+        ("book/intro.md", "its chapters", swap("book/intro.md", "| [2](02_far.ipynb)", "| 2")),
+        ("book/intro.md", "not called", swap("book/intro.md", "| Look |", "| Hear |")),
+        ("book/intro.md", "7 minutes", swap("book/intro.md", "| 5 |", "| 7 |")),
+        ("book/intro.md", "prints '3.2'", swap("book/intro.md", "**3.1**", "**3.2**")),
     ],
 }
