@@ -3,7 +3,7 @@
 `NonLocalBlock` follows Wang et al., "Non-local Neural Networks" (CVPR 2018, arXiv:1711.07971),
 section 3; its switches also reach the authors' code, which differs from the text.
 `SelfAttention2d` is the SAGAN block (Zhang et al., arXiv:1805.08318) as the article shows it.
-Changed from both: the N×N map is built on request, or where it is small and costs least. The
+Changed from both: the N×N matrix is built on request, or where it is small and costs least. The
 mathematics is in `pairwise`.
 """
 
@@ -144,9 +144,9 @@ class NonLocalBlock(nn.Module):
     def forward(self, x: Tensor, return_attention: bool) -> Tensor | tuple[Tensor, Tensor]: ...
 
     def forward(self, x: Tensor, return_attention: bool = False) -> Tensor | tuple[Tensor, Tensor]:
-        """x: (B, C, [T,] [H,] W) -> (B, C, [T,] [H,] W), and the map (B, N, N_keys) if asked.
+        """x: (B, C, [T,] [H,] W) -> (B, C, [T,] [H,] W), and the matrix (B, N, N_keys) if asked.
 
-        N = T·H·W; row i of the map is what position i takes from each key. Only
+        N = T·H·W; row i of the matrix is what position i takes from each key. Only
         `return_attention=True` builds it, small maps aside. Raises ValueError for another number of
         dimensions or channels, or for a side of 1 that `subsample` would pool.
         """
@@ -260,9 +260,9 @@ class SelfAttention2d(nn.Module):
     def forward(self, x: Tensor, return_attention: bool) -> Tensor | tuple[Tensor, Tensor]: ...
 
     def forward(self, x: Tensor, return_attention: bool = False) -> Tensor | tuple[Tensor, Tensor]:
-        """x: (B, C, H, W) -> (B, C, H, W), and the map (B, N, N) if asked, with N = H·W.
+        """x: (B, C, H, W) -> (B, C, H, W), and the matrix (B, N, N) if asked, with N = H·W.
 
-        Row i of the map is what position i takes from each; it sums to one. Only this builds it,
+        Row i of the matrix is what position i takes from each; it sums to one. Only this builds it,
         small maps aside.
         Raises ValueError for another number of dimensions or channels.
         """

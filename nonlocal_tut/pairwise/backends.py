@@ -2,7 +2,7 @@
 
 A replay of the order in which torch asks its kernels (`conditions` has what each wants), for dense
 tensors with no mask and no dropout. torch itself answers only on the device in question, and falls
-back to the N×N map without a word.
+back to the N×N matrix without a word.
 
 The CPU's part is held against torch's own choice by the tests. The CUDA part is read, not run,
 until a GPU's file says otherwise (`make gpu`). It covers neither ROCm nor what a user switched
@@ -26,7 +26,7 @@ TURNED_OFF = "TORCH_CUDNN_SDPA_DEPRIORITIZED"  # the variable that puts cuDNN's 
 
 @dataclass(frozen=True)
 class Choice:
-    """backend: "flash", "efficient", "cudnn", or "math", which builds the map.
+    """backend: "flash", "efficient", "cudnn", or "math", which builds the matrix.
 
     reasons: for each kernel that refuses, a sentence that says why. Those not in it would do.
     """

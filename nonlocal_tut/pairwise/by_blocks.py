@@ -1,6 +1,6 @@
-"""The softmax's gradients a block of the map at a time: the first, and the second.
+"""The softmax's gradients a block of the matrix at a time: the first, and the second.
 
-Of the map p, training keeps the logarithm of each row's sum, from which any block comes back:
+Of the matrix p, training keeps the logarithm of each row's sum, from which any block comes back:
 p = exp(theta · phiᵀ - sums). With dp = dy · gᵀ, the softmax's gradient is ds = p (dp - Σ_j p dp),
 and Σ_j p dp = Σ dy y, so that a row needs no second pass. See chapter 5, "Can it be exact without
 the N×N matrix?", which derives it.

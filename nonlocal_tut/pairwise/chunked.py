@@ -1,9 +1,9 @@
-"""Some queries at a time: a row of the map needs no other row.
+"""Some queries at a time: a row of the matrix needs no other row.
 
 An autograd.Function, which writes what each chunk gives into one tensor made beforehand. Chunks
 that are checkpointed and concatenated need no more live bytes, but their small results come to lie
-between the large rows of the map, so that no hole in the heap is large enough for the next rows:
-the process then takes the whole map, row by row. See chapter 5, "Can it be exact without the N×N
+between the large rows of the matrix, so that no hole in the heap is large enough for the next rows:
+the process then takes the whole matrix, row by row. See chapter 5, "Can it be exact without the N×N
 matrix?".
 """
 
@@ -27,8 +27,8 @@ FORWARD_MODE = (
 def chunked(theta: Tensor, phi: Tensor, g: Tensor, pairwise: str, entries: int) -> Tensor:
     """weights(theta, phi) · g: theta (B, N, d), phi (B, M, d), g (B, M, dv) -> (B, N, dv).
 
-    entries: of the map that are alive at a time. A backward pass that is itself recorded, for a
-    second derivative or under torch.func, keeps the rows that it builds: the whole map. How many
+    entries: of the matrix that are alive at a time. A backward pass that is itself recorded, for a
+    second derivative or under torch.func, keeps the rows that it builds: the whole matrix. How many
     queries a chunk has depends on the sizes, so an exported program holds for one number of chunks.
     """
     size = max(1, entries // max(1, phi.shape[0] * phi.shape[1]))

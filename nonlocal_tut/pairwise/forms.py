@@ -1,4 +1,4 @@
-"""f(x_i, x_j) / C(x) for the four pairwise forms: the map, or some rows of it."""
+"""f(x_i, x_j) / C(x) for the four pairwise forms: the matrix, or some rows of it."""
 
 from typing import Literal, get_args
 
@@ -22,7 +22,7 @@ def weights(theta: Tensor, phi: Tensor, pairwise: str) -> Tensor:
 
 
 def scores_backward(p: Tensor, dp: Tensor, pairwise: str) -> Tensor:
-    """The gradient ds (B, N, M) of the scores, theta · phiᵀ or a_i + b_j, from that of the map p.
+    """The gradient ds (B, N, M) of the scores, theta · phiᵀ or a_i + b_j, from that of p.
 
     It may overwrite dp.
     """

@@ -1,6 +1,6 @@
-"""softmax(theta · phiᵀ) · g without the map: torch's fused kernels, in the layout they take.
+"""softmax(theta · phiᵀ) · g without the matrix: torch's fused kernels, in the layout they take.
 
-They want the last stride to be 1; else torch builds the map and says nothing. `backends` says
+They want the last stride to be 1; else torch builds the matrix and says nothing. `backends` says
 which kernel takes what. CUDA's take keys and values of different widths, of 16 bytes or a multiple.
 The CPU's takes one width: the narrower operand gets columns of zeros, which change no product. In
 `SelfAttention2d` that makes keys and queries 8 times as wide, so training keeps them as they were
@@ -80,7 +80,7 @@ def _heads(q: Tensor) -> int:
     """How many heads the queries q (B, N, d) of an image become; each head has all the keys.
 
     Backward, the CPU's kernel gives an image and head one thread, so one image goes in as two. It
-    then also takes less scratch where it matters: it works on 256×512 entries of the map at a time
+    then also takes less scratch where it matters: it works on 256×512 entries of it at a time
     from 768 queries on, on 64×512 below, which for 1024 positions is 1 MiB, or a quarter of that on
     each thread. The price is a second gradient of keys and values. A program that is exported or
     traced would hold for even numbers of queries alone, so it has one head.

@@ -27,7 +27,7 @@ from nonlocal_tut.pairwise.small import is_small
 
 Attention = Literal["fused", "matmul", "chunked"]
 ATTENTION: tuple[Attention, ...] = get_args(Attention)
-CHUNK = 2**20  # entries of the map that "chunked" holds at a time: 4 MiB in float32
+CHUNK = 2**20  # entries of the matrix that "chunked" holds at a time: 4 MiB in float32
 
 
 def affinity(
@@ -37,7 +37,7 @@ def affinity(
     *,
     pairwise: Pairwise = "embedded_gaussian",
 ) -> Tensor:
-    """f(x_i, x_j) / C(x), the map: theta (B, N, d), phi (B, M, d) -> (B, N, M).
+    """f(x_i, x_j) / C(x), the matrix: theta (B, N, d), phi (B, M, d) -> (B, N, M).
 
     - "gaussian" (Eq. 2, theta and phi being x itself) and "embedded_gaussian" (Eq. 3):
       exp(theta_i · phi_j) over its sum over keys, which is a softmax; each row sums to one.
