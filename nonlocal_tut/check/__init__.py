@@ -3,7 +3,9 @@
 One file a chapter; an exercise is a function from the reader's answer to a hint, "" if it is right.
 """
 
+import traceback
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 CHAPTERS = [import_module(f"{__name__}.chapter{number}") for number in range(1, 10)]
@@ -16,8 +18,8 @@ def check(exercise: str, answer: Any) -> None:
     """Print whether an exercise's answer is right, with a hint if it is not.
 
     exercise: its number on the page, as "1.2"; answer: a value or a function, as the exercise asks.
-    None, or a function that raises NotImplementedError, counts as not attempted yet; any other
-    error in the reader's function is the reader's to see.
+    None, or a function that raises NotImplementedError, counts as not attempted yet. Of any other
+    error in the reader's function the hint names the line, so that the page can go on.
 
     Raises ValueError for an exercise that does not exist.
     """
@@ -30,9 +32,21 @@ def check(exercise: str, answer: Any) -> None:
         hint = None if answer is None else EXERCISES[exercise](answer)
     except NotImplementedError:
         hint = None
+    except Exception as error:
+        hint = _raised(error)
     if hint is None:
         print(f"○ {exercise} not attempted yet")
     elif hint:
         print(f"✗ {exercise} not yet: {hint}")
     else:
         print(f"✓ {exercise} right")
+
+
+def _raised(error: Exception) -> str:
+    """What went wrong in the reader's code, and in which line: the last that is nobody else's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    others = str(Path(__file__).parent.parent), "site-packages"
+    own = [f for f in frames if not any(name in f.filename for name in others) and f.line]
+    where = f", at “{own[-1].line}”" if own else ""
+    said = " ".join(str(error).split())
+    return f"it raises {type(error).__name__}{f', {said}' if said else ''}{where}."
