@@ -170,7 +170,7 @@ LAYOUTS = {
         {name: name for name in ("query_conv", "key_conv", "value_conv", "gamma")},
         lambda channels: {},
         "The article's block, which SelfAttention2d is under the same names. Always returns the "
-        "map too.",
+        "attention matrix, too.",
         norm=(False,),
         block=SelfAttention2d,
     ),
