@@ -31,7 +31,7 @@ def ledger(which, b, c, h, w):
 @pytest.mark.parametrize("which", [ARTICLE, PAPER])
 def test_shapes(which):
     table, found = rows("Shapes"), ledger(which, *SIZES[0])
-    query, key, value = [row.output for row in found if row.operation == "transpose"][:3]
+    query, key, value = [row.output for row in found if row.operation == "mT"][:3]
     scores, output = [row.output for row in found if row.operation == "matmul"]
     (weights,) = [row.output for row in found if row.operation == "softmax"]
     shown = {name.split(",")[0].split(":")[0]: cells[which] for name, cells in table.items()}
