@@ -28,6 +28,7 @@ book: $(READY)
 test: lint
 	$(BIN)/python -m pytest --nbval -n 2 --dist loadscope -q
 	@$(MAKE) --no-print-directory book
+	$(BIN)/python -m pytest -n 2 -q tests/browser
 
 lint: $(READY)
 	$(BIN)/ruff check .
