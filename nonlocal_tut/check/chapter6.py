@@ -1,6 +1,7 @@
 """The exercises of chapter 6: each takes an answer, and returns a hint, or "" if it is right."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -10,20 +11,22 @@ from torch.nn import functional as F
 from nonlocal_tut.attention_maps import attention_maps
 from nonlocal_tut.blocks import NonLocalBlock
 from nonlocal_tut.check.misfit import misfit
+from nonlocal_tut.check.whole import whole
 
 
 def _new_keys(answer: Any) -> str:
     """6.1: how many entries of a state dict are new after one block with batch norm."""
     hints = {
+        4: "four convolutions, each with a weight and a bias; and what follows the last one?",
         8: "that is the four convolutions. What follows the last one?",
         10: "those are the parameters. Batch norm also keeps what it does not learn.",
         12: "nearly: batch norm keeps a mean, a variance, and a count of batches.",
     }
-    if isinstance(answer, bool) or not isinstance(answer, int):
+    if (number := whole(answer)) is None:
         return f"a whole number of entries is asked for, not {answer!r}."
-    if answer == 13:
+    if number == 13:
         return ""
-    return hints.get(answer, f"not {answer}. Entries, not numbers: a weight is one, a bias is one.")
+    return hints.get(number, f"not {number}. Entries, not numbers: a weight is one, a bias is one.")
 
 
 def _pooled_row(answer: Callable[[NonLocalBlock, Tensor, int, int], Tensor]) -> str:
@@ -37,7 +40,7 @@ def _pooled_row(answer: Callable[[NonLocalBlock, Tensor, int, int], Tensor]) -> 
     h, w = 1, 7
     wanted = attention_maps(block, x)[""].row(0, h, w)  # (3, 5)
     with torch.no_grad():
-        got = answer(block, x, h, w)
+        got = answer(deepcopy(block), x.clone(), h, w)
     if hint := misfit(got, wanted):
         return hint
     if torch.allclose(got, wanted):
@@ -46,12 +49,16 @@ def _pooled_row(answer: Callable[[NonLocalBlock, Tensor, int, int], Tensor]) -> 
         theta = block.theta(x)[0, :, h, w]  # (C',)
         after = F.max_pool2d(block.phi(x), 2)[0]  # (C', 3, 5)
         before = block.phi(F.max_pool2d(x, 2))[0]  # (C', 3, 5)
-        scores, early = (torch.einsum("c,cij->ij", theta, phi) for phi in (after, before))
-        early = early * block.scale
-    if torch.allclose(got, scores.flatten().softmax(0).view_as(scores)):
-        return "and the scale? This block has scale='sqrt'."
-    if torch.allclose(got, early.flatten().softmax(0).view_as(early)):
-        return "that pools before phi; this block has subsample='after'."
+        mean = F.avg_pool2d(block.phi(x), 2)[0]  # (C', 3, 5)
+    scores, early, soft = (torch.einsum("c,cij->ij", theta, phi) for phi in (after, before, mean))
+    wrong = {
+        "and the scale? This block has scale='sqrt'.": scores,
+        "that pools before phi; this block has subsample='after'.": early * block.scale,
+        "that averages four keys; the block's pool takes the largest.": soft * block.scale,
+    }
+    for hint, row in wrong.items():
+        if torch.allclose(got, row.flatten().softmax(0).view_as(row)):
+            return hint
     if torch.allclose(got, scores * block.scale):
         return "those are the scores. What makes them weights that sum to one?"
     if not torch.allclose(got.sum(), torch.ones_like(got.sum())):
@@ -67,11 +74,19 @@ def _revive(answer: Callable[[NonLocalBlock], Any]) -> str:
         block = NonLocalBlock(8).double()
         nn.init.zeros_(block.w_z.weight)
         nn.init.zeros_(block.w_z.bias)
-        answer(block)
+        returned = answer(block)
+    if isinstance(returned, NonLocalBlock) and returned is not block:
+        return "that is another block; change the one that you are given, in place."
     x = torch.randn(2, 8, 4, 5, generator=luck, dtype=torch.float64)
     wish = torch.randn(x.shape, generator=luck, dtype=torch.float64)
-    if not torch.equal(block(x), x):
+    try:
+        y = block(x)
+    except Exception as error:  # whatever a block raises that was taken apart
+        return f"the block no longer runs: {str(error).splitlines()[0]}"
+    if not torch.equal(y, x):
         return "the block no longer returns its input."
+    if not y.requires_grad:
+        return "no parameter asks for a gradient any more."
     before = {name: p.detach().clone() for name, p in block.named_parameters()}
     optimizer = torch.optim.SGD(block.parameters(), lr=0.1)
     for _ in range(3):

@@ -8,22 +8,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nonlocal_tut.check.misfit import misfit
+from nonlocal_tut.check.whole import whole
 
 
 def _layers(answer: Any) -> str:
-    """8.1: 3×3×3 layers until a dot that moves 3 positions a frame is heard of 2 frames later."""
-    if not isinstance(answer, int):
+    """8.1: 3×3×3 layers until a dot that moves 3 positions per frame is heard of 2 frames later."""
+    if (number := whole(answer)) is None:
         return f"a whole number of layers is asked for, not {answer!r}."
     hints = {
         2: "two layers reach two frames back, and two positions to each side. Where is the dot?",
         3: "three positions in one frame; the question comes two frames later.",
         8: "a layer reaches one frame and one position at once, not one after the other.",
     }
-    if answer == 6:
+    if number == 6:
         return ""
-    if answer > 6:
-        return hints.get(answer, f"{answer} layers are enough, but they are not the fewest.")
-    return hints.get(answer, f"{answer} layers reach {max(answer, 0)} positions to each side.")
+    if number > 6:
+        return hints.get(number, f"{number} layers are enough, but they are not the fewest.")
+    return hints.get(number, f"{number} layers reach {max(number, 0)} positions to each side.")
 
 
 def _inflated(answer: Callable[[Tensor, int], Tensor]) -> str:
@@ -33,7 +34,7 @@ def _inflated(answer: Callable[[Tensor, int], Tensor]) -> str:
     clip = torch.randn(1, 3, 7, 5, 6, generator=luck, dtype=torch.float64)  # (B, C, T, H, W)
     frames = torch.stack([F.conv2d(frame, weight) for frame in clip.unbind(2)], dim=2)
     for t in (3, 5):
-        got = answer(weight, t)
+        got = answer(weight.clone(), t)
         if hint := misfit(got, weight[:, :, None].expand(-1, -1, t, -1, -1)):
             return hint
         out = F.conv3d(clip, got, padding=(t // 2, 0, 0))
@@ -41,6 +42,8 @@ def _inflated(answer: Callable[[Tensor, int], Tensor]) -> str:
             continue
         if torch.allclose(got, weight[:, :, None].expand_as(got) / t):
             return "right for a still clip; here each frame counts alone."
+        if torch.allclose(t * got[:, :, t // 2], weight) and torch.allclose(t * got.sum(2), weight):
+            return f"one plane alone needs no division by {t}."
         if torch.allclose(got.sum(2), t * weight):
             return f"that adds {t} frames up. Which one plane looks at the frame itself?"
         if torch.allclose(got.sum(2), weight):
@@ -58,16 +61,27 @@ def _past(answer: Callable[[Tensor, Tensor, Tensor, int], Tensor]) -> str:
     frame = torch.arange(frames).repeat_interleave(each)  # (N,)
     position, fast = torch.arange(frames * each), torch.arange(frames).repeat(each)
 
-    def masked(meets: Tensor) -> Tensor:
-        scores = (theta @ phi.mT).masked_fill(~meets, -torch.inf)  # (B, N, N)
-        return scores.softmax(-1) @ g
+    scores = theta @ phi.mT  # (B, N, N)
+    seen = frame[:, None] >= frame  # (N, N): the own frame and earlier ones
 
-    got = answer(theta, phi, g, frames)
+    def masked(meets: Tensor, scores: Tensor = scores) -> Tensor:
+        return scores.masked_fill(~meets, -torch.inf).softmax(-1) @ g
+
+    got = answer(*(t.clone() for t in (theta, phi, g)), frames)
     if hint := misfit(got, theta):
         return hint
     wrong = {
         "that sees later frames, too.": masked(torch.ones(len(frame), len(frame)).bool()),
         "that sees its own and later frames: turn the mask over.": masked(frame[:, None] <= frame),
+        "that sees its own frame alone; earlier ones count, too.": masked(frame[:, None] == frame),
+        "the scores are multiplied by 1/√d; here they are not.": masked(
+            seen, scores / theta.shape[-1] ** 0.5
+        ),
+        "mask the scores, before the softmax; else a row no longer sums to one.": (
+            scores.softmax(-1) * seen
+        )
+        @ g,
+        "a score of 0 is no weight of 0: it takes minus infinity.": (scores * seen).softmax(-1) @ g,
         "within its own frame a position may see all others.": masked(
             position[:, None] >= position
         ),
@@ -75,13 +89,16 @@ def _past(answer: Callable[[Tensor, Tensor, Tensor, int], Tensor]) -> str:
             fast[:, None] >= fast
         ),
     }
-    if torch.allclose(got, masked(frame[:, None] >= frame)):
+    if torch.allclose(got, masked(seen)):
         return ""
     if got.isnan().any():
         return "frame 0 has no earlier frame, and a softmax over nothing is NaN: its own counts."
     for hint, numbers in wrong.items():
         if torch.allclose(got, numbers):
             return hint
+    earlier = masked(frame[:, None] > frame)[:, each:]  # all but frame 0, which has none
+    if torch.allclose(got[:, each:], earlier):
+        return "that sees earlier frames alone; its own counts, too."
     return "the weights are not those of the own frame and all before it, summing to one."
 
 
