@@ -1,6 +1,6 @@
 """The moving-copy task: a dot crosses a clip, and the question comes elsewhere in space or time.
 
-The dot moves one position a frame along a straight line. In one frame it shows its color; in the
+The dot moves one position per frame along a straight line. In one frame it shows its color; in the
 others it is blank. Asked at a marker, a net must name the color. Where the marker stands decides
 who can know (`ASKED`): in the frame of the color, at its place in a later frame, or on the dot
 itself one frame later, or two and more.
@@ -69,7 +69,7 @@ def moving_copy(
 
 
 def _paths(batch: int, frames: int, side: int, generator: torch.Generator) -> Tensor:
-    """Straight lines, one step a frame in one of eight directions: (B, T, 2), row and column."""
+    """Straight lines, one step per frame in one of eight directions: (B, T, 2), row and column."""
     way = torch.randint(8, (batch,), generator=generator)
     way = way + (way >= 4)  # of the nine steps, all but (0, 0)
     step = torch.stack([way // 3, way % 3], dim=1) - 1  # (B, 2)
@@ -108,7 +108,7 @@ class Moved:
 
     label: str
     model: nn.Module
-    losses: list[float]  # one a step, in nats
+    losses: list[float]  # one per step, in nats
     accuracy: dict[str, float]  # by where it is asked, 0 … 1; guessing earns 1 / COLORS
 
 
@@ -119,7 +119,7 @@ def train(
     side: int = 5,
     steps: int = 200,
     batch: int = 64,
-    learning_rate: float = 1e-2,
+    learning_rate: float = 5e-3,
     seed: int = 0,
     label: str = "",
 ) -> Moved:
