@@ -95,6 +95,6 @@ EXPERIMENTS = {
     "time": partial(of_net, time),
     "3×3×3": partial(of_net, convolution),
     "spacetime": partial(of_net, block),
-    "space, then time": partial(of_net, lambda: nn.Sequential(space(), time())),
+    "in turn": partial(of_net, lambda: nn.Sequential(space(), time())),
 }
 SHOWN = [over_frames, over_time, Meet, block, convolution, net, hears, on_the_number]
