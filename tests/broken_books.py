@@ -6,6 +6,7 @@ Of the problems that the rule returns, one has to start with `where` and to cont
 import book_links as links
 import book_problems as front
 import book_rules as rules
+import book_words as words
 from book_examples import (
     ADDRESS,
     FAR,
@@ -32,7 +33,8 @@ def intro(text):
 
 CLAIMS, BIB = "book/claims.md", "book/references.bib"
 PROBLEMS = "book/problems.md"
-REFERENCES = "book/references.md"
+REFERENCES, GLOSSARY = "book/references.md", "book/glossary.md"
+TERMS = "```{glossary}\nkey\n  键. By which one is found.\n\n"
 SET_UP = rules.SET_UP.format(address=ADDRESS)
 HOME = "https://colab.research.google.com/github/some-one/a-book/blob/main/book/01_near.ipynb"
 COLAB = "https://colab.research.google.com/github/a/b/blob/main/book/9.ipynb"
@@ -220,6 +222,35 @@ BROKEN = {
         ("book/intro.md: ", "1_near.ipynb", swap("book/intro.md", "01_near", "1_near")),
         ("README.md: ", "intro.md", swap("README.md", "book/intro", "intro")),
         (f"{NEAR}, markdown cell 2: ", "b.md", swap(NEAR, "It is so", "[a](b.md)")),
+    ],
+    words.one_word_means_one_thing: [
+        *(
+            ("book/intro.md: ", f"'{found}'", intro(f"So {sentence} here"))
+            for sentence, found in {
+                "an N×N map": "N×N map",
+                "the $N \\times N$ map": "N×N map",
+                "it keeps the map": "keeps the map",
+                "the map is built": "map is built",
+                "row of the map": "row of the map",
+                "a checkpoint of somebody": "checkpoint",
+                "whoever builds": "whoever",
+                "one number a channel": "number a channel",
+                "the GPU kernel and the kernel": "kernel",
+            }.items()
+        ),
+        (near(4), "'kernels'", prints(4, "2 fused kernels, 2 kernels\n")),
+        (
+            near(2),
+            "map of weights",
+            metadata(2, mystnb={"image": {"alt": "A map of weights"}}),
+        ),
+    ],
+    words.every_term_has_its_chinese: [
+        (
+            GLOSSARY,
+            "softmax: it begins with 'Expon",
+            add(GLOSSARY, f"{TERMS}softmax\n  Exponentiate."),
+        )
     ],
     front.every_problem_has_its_cell: [
         (f"{PROBLEMS}: Too slow", "do not print “3.2”", swap(PROBLEMS, "`3.1`", "`3.2`")),
