@@ -2,6 +2,7 @@
 
 import base64
 import json
+from itertools import product
 
 import pytest
 import still_frames
@@ -11,8 +12,10 @@ from moving_figures import Script
 from normal_form import LOCAL_PATH
 
 from bench.nets import makers
-from nonlocal_tut import figures, pairwise, records, tasks
+from nonlocal_tut import SelfAttention2d, figures, memory, pairwise, records, tasks
 from nonlocal_tut.figures.tiles import SCORES, VALUES
+from nonlocal_tut.figures.timeline import ASKED, LINES, TENSORS, run
+from nonlocal_tut.memory.report import running
 
 NAMES = [name for name in figures.__all__ if name != "Figure"]
 each_figure = pytest.mark.parametrize("name", NAMES)
@@ -115,6 +118,90 @@ def test_live_moves_what_is_asked_and_never_one_onto_the_other(scripts):
     assert touched("ArrowRight")["dot"] == 0, "the marker is there"
     far = touched({"x": 18 + 11.5 * 27, "y": 6 + 11.5 * 27, "first": True})
     assert far["marker"] == 143 and far["moved"] == "marker", "the nearer of the two is taken"
+
+
+# --- the byte timeline
+
+FORMS = memory.VARIANTS | {"fused": SelfAttention2d}
+SIZES = [(1, 64, 32), (2, 64, 64), (1, 256, 96), (3, 40, 21), (1, 16, 25)]
+
+
+def predicted(form, B, C, side):
+    return memory.predict(lambda: FORMS[form](C), (B, C, side, side))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("form", LINES)
+def test_timeline_has_the_bytes_of_every_step_as_predicted(form, size, scripts):
+    B, C, side = size
+    assert (B, C) != ASKED[:2], "the sizes that the figure was made from prove nothing"
+    report = predicted(form, *size)
+    script = scripts["timeline"]
+    told = f"'{form}', {B}, {C}, {side}"
+    every = script.value(f"curve(lives({told}, Infinity))")
+    assert every == running(report.timeline, [a.bytes for a in report.timeline])
+    shown = script.value(f"curve(lives({told}))")  # with one turn of the loop over blocks
+    assert max(shown) == report.peak_bytes
+    assert script.value(f"kept('{form}', lives({told}))") == report.saved_bytes
+
+
+def test_timeline_has_the_peak_of_every_choice(scripts):
+    for form, B, C, side in product(LINES, (1, 2, 8), (64, 256), (32, 64, 96, 128, 256)):
+        told = f"'{form}', {B}, {C}, {side}"
+        formula = memory.closed_form(form, B, C, side, side)
+        script = scripts["timeline"]
+        assert script.value(f"Math.max(...curve(lives({told})))") == formula.peak_bytes, told
+        assert script.value(f"kept('{form}', lives({told}))") == formula.saved_bytes, told
+        share = 100 * (formula.peak_bytes + 8 * B * C * side**2) / (14.5 * 2**30)
+        state = {"form": form, "B": B, "C": C, "side": side, "card": "T4"}
+        _, svg = script.draw(state, 0)
+        (verdict,) = [t.text for t in svg.iter() if (t.text or "").startswith("T4: the peak")]
+        assert ("does not fit" in verdict) == (share > 100), told
+
+
+@pytest.mark.parametrize("form", LINES)
+def test_timeline_lights_the_line_that_asked_and_names_the_tensor(form):
+    B, C, H, W = ASKED
+    turns = ("means = ", "p = ", "ds = ")  # of the loop over blocks: the first is shown
+    found = {}
+    for n, a in enumerate(memory.predict(lambda: FORMS[form](C), ASKED).timeline):
+        found.setdefault((a.line, a.operation) if a.line.startswith(turns) else n, a)
+    starts = [start for _, start in LINES[form].values()]
+    known = {name for names in TENSORS.values() for name, _ in names}
+    kinds = {"theta", "phi", "g", "out", "input", "matrix", "hidden"}
+    for a, row in zip(found.values(), run(form)["allocations"], strict=True):
+        name, color, size, line, *_ = row
+        assert a.line.startswith((*starts[line], "return _rows(x)")) or a.line == "", name
+        assert color in kinds and (color == "hidden") == a.hidden
+        assert name in known or a.shape == (), f"{name} has no name"
+        assert (color == "matrix") == (size == "block" or a.shape == (B, H * W, H * W)) or a.hidden
+    assert max(len(text) for text in run(form)["lines"]) <= 44, "it is cut on a phone"
+
+
+def test_timeline_hides_one_copy_of_the_matrix_as_written_and_none_when_swapped(scripts):
+    for form, copies in {"article": 1, "swapped": 0, "dot_product": 0, "fused": 0}.items():
+        found = scripts["timeline"].value(f"lives('{form}', 1, 64, 64)")
+        hidden = [x for x in found if x["color"] == "hidden" and x["bytes"] == 4 * 64**4]
+        assert len(hidden) == copies
+    says, svg = scripts["timeline"].draw(
+        {"form": "article", "B": 1, "C": 64, "side": 64, "card": "T4"}, 26
+    )
+    assert says == (
+        "Step 27 of 47, backward: the hidden copy of the weights' gradient takes 64 MiB; "
+        "258.3 MiB are alive, the peak."
+    )
+    assert any(part.get("fill") == "url(#hidden-copy)" for part in svg.iter())
+
+
+def test_timeline_takes_the_step_below_the_pointer_and_follows_the_arrows(scripts):
+    state = json.dumps({"form": "article", "B": 1, "C": 64, "side": 64, "card": "T4"})
+
+    def touched(what):
+        return scripts["timeline"].value(f"figure.touch({state}, 5, {json.dumps(what)})[1]")
+
+    assert touched("ArrowRight") == 6 and touched("ArrowLeft") == 4
+    assert touched({"x": 336 * 26.5 / 47, "y": 100, "first": True}) == 26
+    assert touched({"x": 300, "y": 300, "first": True}) == 5, "the list is no scrubber"
 
 
 # --- tile by tile

@@ -13,8 +13,8 @@ from py_mini_racer import MiniRacer
 from nonlocal_tut import figures
 
 FOLDER = Path(figures.__file__).parent
-# Which frame tells most; the choices are the first of each.
-TELLING = {"live": 0, "tiles": 5}
+# Which frame tells most; the choices are those that the figure starts with.
+TELLING = {"live": 0, "tiles": 5, "timeline": 26}
 
 
 def frame(figure, number):
@@ -23,7 +23,7 @@ def frame(figure, number):
     engine.eval(figure.script())
     choices = json.loads(engine.eval("JSON.stringify(figure.choices)"))
     more = json.loads(engine.eval("JSON.stringify(figure.start ?? {})"))
-    start = json.dumps(more | {name: next(iter(values)) for name, (_, values) in choices.items()})
+    start = json.dumps({name: next(iter(values)) for name, (_, values) in choices.items()} | more)
     return json.loads(engine.eval(f"JSON.stringify(figure.draw({start}, {number}))"))
 
 

@@ -8,5 +8,6 @@ sentence stand there. Their numbers are those of the module: tests hold the two 
 from nonlocal_tut.figures.live import live
 from nonlocal_tut.figures.player import Figure
 from nonlocal_tut.figures.tiles import tiles
+from nonlocal_tut.figures.timeline import timeline
 
-__all__ = ["Figure", "live", "tiles"]
+__all__ = ["Figure", "live", "tiles", "timeline"]

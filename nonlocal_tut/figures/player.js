@@ -2,7 +2,8 @@
 //   choices: {name: [label, {value: text}]}   what one can switch, the first value to start with
 //   frames(choice) -> how many frames there are
 //   draw(choice, frame) -> {svg, says}        a picture, and one sentence on what it shows
-//   start (optional): more of the state that `choice` holds
+//   start (optional): where `choice` does not begin with the first value, or holds more
+//   address (optional): a name; the state then stands in the address, as #name=…, and can be sent
 //   touch (optional): (choice, frame, key | {x, y, first}) -> [choice, frame]   keys and pointer;
 //                     it may change the choice, and the controls follow
 // and `play(root, figure)` puts it into the page: scrubber, buttons, keys, a sentence that is read
@@ -12,11 +13,12 @@ const OWN_KEYS = 'data-lm-suppress-shortcuts="true"'; // JupyterLab's shortcuts 
 const PACE = 900; // milliseconds a frame is shown
 
 const STYLE = `
-.touch-figure { max-width: 640px; line-height: 1.4; color: var(--pst-color-text-base, inherit);
-  --theta: #0072B2; --phi: #D55E00; --g: #009E73; --out: #AA4499; --input: #666666;
+.touch-figure { max-width: 640px; line-height: 1.4; scroll-margin-top: 5rem; color: var(--pst-color-text-base, inherit);
+  --theta: #0072B2; --phi: #D55E00; --g: #009E73; --out: #AA4499; --input: #666666; --matrix: #00224E;
   --paper: var(--pst-color-background, #ffffff); --ink: var(--pst-color-text-base, #222222); }
 html[data-theme="dark"] .touch-figure, [data-jp-theme-light="false"] .touch-figure {
-  --theta: #56B4E9; --phi: #F58A4B; --g: #2FC89A; --out: #D585C8; --input: #A8B3BF; }
+  --theta: #56B4E9; --phi: #F58A4B; --g: #2FC89A; --out: #D585C8; --input: #A8B3BF;
+  --matrix: #C8B866; }
 .touch-figure svg { display: block; width: 100%; max-width: 520px; height: auto; }
 .touch-figure.can-touch svg { cursor: pointer; }
 .touch-figure .drag { touch-action: none; cursor: grab; }
@@ -30,15 +32,16 @@ html[data-theme="dark"] .touch-figure, [data-jp-theme-light="false"] .touch-figu
 
 function play(root, figure) {
   root.dataset.ready = "yes";
-  const choice = { ...figure.start };
-  for (const [name, [, values]] of Object.entries(figure.choices))
-    choice[name] = Object.keys(values)[0];
+  const names = Object.keys(figure.choices);
+  const choice = {};
+  for (const name of names) choice[name] = Object.keys(figure.choices[name][1])[0];
+  Object.assign(choice, figure.start);
   root.innerHTML = `<style>${STYLE}</style><div class="stage"></div>
     <p role="status" aria-live="polite"></p>
     <div class="controls" role="group" aria-label="${figure.name}">${controls(figure)}</div>`;
   const find = (selector) => root.querySelector(selector);
   const [stage, status, scrubber, button] = [".stage", "[role=status]", "[type=range]", "button"].map(find);
-  let frame = 0, timer = null;
+  let frame = 0, timer = null, later = null;
 
   function show() {
     const last = figure.frames(choice) - 1;
@@ -50,12 +53,35 @@ function play(root, figure) {
     scrubber.setAttribute("aria-valuetext", says);
     button.hidden = last === 0 || still();
     listen(stage.firstElementChild);
+    for (const name of names) find(`[name="${name}"]`).value = choice[name];
+  }
+
+  // Something was chosen: show it, and when the hand rests, let the address say so.
+  function chosen() {
+    show();
+    clearTimeout(later);
+    if (figure.address) later = setTimeout(remember, 300);
+  }
+  function remember() {
+    const state = [...names.map((name) => choice[name]), frame + 1].map(encodeURIComponent);
+    try {
+      history.replaceState(history.state, "", `#${figure.address}=${state.join(",")}`);
+    } catch {} // a frame that has no address
+  }
+  function recall() {
+    const [name, state] = location.hash.slice(1).split("=");
+    if (!state || name !== figure.address) return;
+    const values = state.split(",").map(decodeURIComponent);
+    names.forEach((name, n) => values[n] in figure.choices[name][1] && (choice[name] = values[n]));
+    frame = (Number(values[names.length]) || 1) - 1;
+    show();
+    root.scrollIntoView();
   }
 
   function act(what) {
+    pause();
     [, frame] = figure.touch(choice, frame, what);
-    for (const name in figure.choices) find(`[name="${name}"]`).value = choice[name];
-    show();
+    chosen();
   }
 
   function listen(picture) {
@@ -109,19 +135,21 @@ function play(root, figure) {
   scrubber.addEventListener("input", () => {
     pause();
     frame = Number(scrubber.value);
-    show();
+    chosen();
   });
-  for (const name in figure.choices)
+  for (const name of names)
     find(`[name="${name}"]`).addEventListener("input", (event) => {
       pause();
       choice[name] = event.target.value;
-      show();
+      chosen();
     });
   if (figure.touch) {
     root.classList.add("can-touch");
     listenToPointers();
   }
   show();
+  recall();
+  window.addEventListener("hashchange", recall);
 }
 
 function still() {

@@ -7,6 +7,7 @@ formula?".
 """
 
 from math import isqrt
+from typing import Any
 
 SYMBOLS = {
     "matrix": "attention matrix (B·N·keys)",
@@ -30,7 +31,7 @@ SYMBOLS = {
     "wide_input": "gradient like the input, float32 or wider",
     "narrowed": "16 bits alone: the gradients in 16 bits, the last block's rest",
 }
-FORMULAS = {
+FORMULAS: dict[str, dict[str, Any]] = {  # a moment, or for each turn several
     "article": {
         "saved": "matrix + 2 input + 2 query",
         "inference": ("2 matrix + 4 input + 2 query",),

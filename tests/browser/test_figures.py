@@ -6,7 +6,7 @@ from built_site import SITE
 FOUND = sorted(
     (path.relative_to(SITE).as_posix(), name)
     for path in SITE.glob("book/*.html")
-    for name in ("live", "tiles")
+    for name in ("live", "tiles", "timeline")
     if f'data-figure="{name}"' in path.read_text(encoding="utf-8")
 )
 each_place = pytest.mark.parametrize(("page", "name"), FOUND)
