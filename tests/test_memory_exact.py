@@ -93,7 +93,9 @@ def test_closed_form_equals_prediction_as_integers():
     [
         (1, 700, 20, 21),  # many channels: the worst is a product beside the blocks, twice
         (2, 511, 22, 25),
-        (3, 300, 4, 5),  # one block is all
+        (3, 300, 4, 5),  # so small that the matrix is built
+        (2, 40, 16, 16),  # the largest of these
+        (17, 16, 16, 16),  # too many for that
         (1, 2048, 6, 4),  # the gradients of the weights
         (1, 64, 96, 96),
         (2, 9, 101, 67),  # the last block is smaller

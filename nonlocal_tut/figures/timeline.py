@@ -35,18 +35,19 @@ IN_BLOCKS = {  # the tensors of the loop over blocks of the matrix
 }
 
 # The block's lines, as the page shows them: under a name, the text and how the source begins.
-PROJECTIONS = {
+Lines = dict[str, tuple[str, tuple[str, ...]]]
+PROJECTIONS: Lines = {
     name: (f"{name} = self.{name}_conv(x).flatten(2)", (f"{name} = ",)) for name in ("query", "key")
 }
 LAST = "return self.gamma * out.unflatten(2, …) + x"
-WRITTEN = PROJECTIONS | {
+WRITTEN: Lines = PROJECTIONS | {
     "energy": ("energy = torch.bmm(query.mT, key)", ("energy = ",)),
     "attention": ("attention = energy.softmax(dim=-1)", ("return energy",)),
     "value": ("value = self.value_conv(x).flatten(2)", ("value = ",)),
     "out": ("out = torch.bmm(value, attention.mT)", ("out = ",)),
     "return": (LAST, ("y: Tensor = self.gamma",)),
 }
-FUSED = {
+FUSED: Lines = {
     name: (f"{name} = rows(self.{name}_conv(x))", (f"{name} = ",))
     for name in ("query", "key", "value")
 } | {
@@ -57,7 +58,7 @@ FUSED = {
     "p": ("p = query_i.bmm(key_j).sub_(sums_i).exp_()", ("p = ",)),
     "ds": ("ds = dy_i.bmm(value_j).sub_(means).mul_(p)", ("ds = ",)),
 }
-LINES = {
+LINES: dict[str, Lines] = {
     "article": WRITTEN,
     "swapped": WRITTEN | {"out": ("out = torch.bmm(attention, value.mT).mT", ("out = ",))},
     "dot_product": WRITTEN | {"attention": ("attention = energy / N", ("return energy",))},
@@ -132,7 +133,9 @@ def run(form: str) -> dict[str, Any]:
     """A form's lines of code; its allocations' names, colors, sizes, lines, births, deaths."""
     lines, names = LINES[form], {key: iter(tensors) for key, tensors in TENSORS.items()}
     make = SelfAttention2d if form == "fused" else VARIANTS[form]
-    found, line, seen = [], "", {}
+    found: list[list[Any]] = []
+    seen: dict[tuple[str, str], list[Any]] = {}
+    line = ""
     for a in predict(lambda: make(C), ASKED).timeline:
         line = next((n for n, (_, starts) in lines.items() if a.line.startswith(starts)), line)
         operation = "hidden" if a.hidden else a.operation

@@ -10,7 +10,8 @@ from importlib.resources import files
 
 import torch
 
-from nonlocal_tut.memory.closed_form import FORMULAS, SYMBOLS, closed_form
+from nonlocal_tut.memory.closed_form import closed_form
+from nonlocal_tut.memory.formulas import FORMULAS, SYMBOLS
 from nonlocal_tut.memory.report import MIB, amount
 
 # GiB in all that torch reports for each card, rounded down; chapter 4 names the reports.

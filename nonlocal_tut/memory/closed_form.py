@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from nonlocal_tut.arguments import one_of
-from nonlocal_tut.memory.formulas import FORMULAS, SYMBOLS, symbol_bytes
+from nonlocal_tut.memory.formulas import FORMULAS, SYMBOLS, formulas_for, symbol_bytes
 from nonlocal_tut.memory.report import Allocation, Report
 from nonlocal_tut.memory.run import DTYPES
 
@@ -29,9 +29,11 @@ def closed_form(
     """The bytes of a run of a variant on (B, C, H, W), from formulas alone.
 
     variant: "article", "swapped", "dot_product", "paper" or "paper_pooled", see `variants.py`, or
-    "fused", which is `SelfAttention2d` without the attention matrix. Equal to `predict(…,
+    "fused", which is `SelfAttention2d`, without the attention matrix. Equal to `predict(…,
     device="cpu")` of that variant, as integers. `at_peak` holds one row a symbol of the formula of
-    the peak. A run that is not training is one forward pass, as `predict` has it.
+    the peak. A run that is not training is one forward pass, as `predict` has it. From 16 images on,
+    torch convolves float32 one image after the other; that scratch, which shows only where weights
+    outweigh the feature map, is left out.
 
     Raises ValueError for an unknown variant or dtype, for sizes that are not positive integers, for
     fewer channels than the block needs, and for one row or column.
@@ -43,7 +45,7 @@ def closed_form(
         if type(size) is not int or size < least[name]:
             raise ValueError(f"{name} must be an integer of {least[name]} or more, not {size!r}")
     sizes = symbol_bytes(variant, B, C, H, W, dtype.itemsize)
-    formulas = FORMULAS[variant]
+    formulas = formulas_for(variant, B, H, W, dtype.itemsize)
     turns = ("forward", "backward") if training else ("inference",)
     moments = [_worst(formulas[turn], sizes) for turn in turns]
     worst = _worst(moments, sizes)

@@ -9,6 +9,8 @@ formula?".
 from math import isqrt
 from typing import Any
 
+from nonlocal_tut.pairwise import small
+
 SYMBOLS = {
     "matrix": "attention matrix (B·N·keys)",
     "input": "tensor like the input (B·C·N)",
@@ -102,6 +104,27 @@ FORMULAS: dict[str, dict[str, Any]] = {  # a moment, or for each turn several
     },
 }
 
+WHERE_SMALL = {  # "fused" on small feature maps, where it builds the matrix (`pairwise/small.py`)
+    "saved": "matrix + 2 input + 2 query",
+    "inference": ("2 matrix + input + 2 query", "matrix + 2 input + 2 query", "3 input"),
+    "forward": ("2 matrix + input + 2 query", "matrix + 4 input + 2 query"),
+    "backward": (
+        "3 matrix + 2 input + 2 query + number",
+        "2 matrix + 4 input + 2 query + number",
+        "matrix + 5 input + 2 query + number",
+        "3 input + 3 query + value_grads + key_grads + number",
+        "3 input + query + value_grads + 2 key_grads + number",
+    ),
+}
+
+
+def formulas_for(variant: str, B: int, H: int, W: int, itemsize: int) -> dict[str, Any]:
+    """The moments of a variant, which for "fused" depend on the size."""
+    entries = (H * W) ** 2
+    most = small.SMALL
+    built = itemsize > 2 and entries <= most and B * entries <= small.IF_PADDED * most
+    return WHERE_SMALL if variant == "fused" and built else FORMULAS[variant]
+
 
 def symbol_bytes(variant: str, B: int, C: int, H: int, W: int, itemsize: int) -> dict[str, int]:
     """What each symbol stands for in bytes, N = H·W."""
@@ -146,10 +169,11 @@ def _without_the_matrix(B: int, C: int, N: int, itemsize: int) -> dict[str, int]
     side = min(16 * max(13, isqrt(N) // 4), N)
     last = N - (N - 1) // side * side
     copied = C + d if itemsize == 2 else 0  # numbers per row
-    moments = [2 * side**2 + 2 * side * copied + side, side * copied + side * C + side]
+    product = 2 * C if itemsize == 2 else C + 1  # and a copy of one factor, or its sum
+    moments = [2 * side**2 + 2 * side * copied + side, side * (copied + product)]
     if N > side:  # the next rows, while the last block's copies and the first rows' sums are there
         following = min(side, N - side)
-        moments.append((following + last) * copied + following * (C + 1) + side)
+        moments.append((following + last) * copied + following * product + side)
     left = (2 * last * copied + last) * wide
     return {
         "sums": B * N * wide,
