@@ -194,12 +194,12 @@ const figure = {
     const barTop = codeTop + lines.length * ROW + 12;
     const middle = (turns * WIDE) / heights.length;
     const written = Math.max(...curve(lives("article", B, C, side)));
-    const beside = form === "article" ? "" : `as written ${amount(written)}`;
+    const beside = form === "article" ? "" : text(WIDE, 29, `as written ${amount(written)}`, END);
     const svg = `<defs><pattern id="hidden-copy" width="5" height="5" patternUnits="userSpaceOnUse"
       patternTransform="rotate(45)"><rect width="5" height="5" fill="var(--paper)"/><rect width="1.8" height="5"
       fill="var(--ink)"/></pattern></defs>
       ${text(0, 12, `${amount(heights[step])} alive`, BOLD)}${text(WIDE, 12, `peak ${amount(peak)}`, END)}
-      ${text(WIDE, 29, beside, END)}
+      ${beside}
       <g class="drag"><rect x="0" y="${CHART}" width="${WIDE}" height="${FLOOR - CHART}" fill="var(--paper)"/>
       ${bands(found, step, peak)}</g>
       <path d="M${middle} 20V${FLOOR}" stroke="var(--input)" stroke-dasharray="2 3"/>

@@ -75,7 +75,7 @@ TENSORS: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("attention", "_softmax"): [("weights", "matrix")],
     ("attention", "div"): [("weights", "matrix"), ("scores' gradient", "matrix")],
     ("attention", "_softmax_backward_data"): [("scores' gradient", "matrix")],
-    ("attention", "hidden"): [("hidden copy of the weights' gradient", "hidden")],
+    ("attention", "hidden"): [("hidden copy of weights' gradient", "hidden")],
     ("out", "bmm input"): [("weighted mean", "out"), ("value's gradient", "g")],
     ("out", "bmm matrix"): [("weights' gradient", "matrix")],
     ("return", "mul"): [

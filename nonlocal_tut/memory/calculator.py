@@ -11,29 +11,31 @@ from importlib.resources import files
 import torch
 
 from nonlocal_tut.memory.closed_form import closed_form
-from nonlocal_tut.memory.formulas import FORMULAS, SYMBOLS
+from nonlocal_tut.memory.formulas import FORMULAS, SYMBOLS, WHERE_SMALL
 from nonlocal_tut.memory.report import MIB, amount
+from nonlocal_tut.pairwise import small
 
 # GiB in all that torch reports for each card, rounded down; chapter 4 names the reports.
 GPUS = {"T4": 14.5, "L4": 22.0, "A100 40GB": 39.5, "A100 or H100 80GB": 79.1}
-HELD = "2 input"  # in memory before the run begins: the input, and the gradient that comes in
 BLOCKS = {
     "article": "the article's block",
     "swapped": "the article's, second product swapped",
     "dot_product": "the article's, dot product",
+    "fused": "the module's, without the matrix",
     "paper": "the paper's block",
     "paper_pooled": "the paper's, keys and values pooled",
 }
 ITEMS = {4: "float32", 2: "float16 or bfloat16"}  # bytes a number
-START = {"B": 1, "C": 64, "side": 64}
+TURNS = {1: "a training step", 0: "inference"}
+START = {"B": 1, "C": 64, "H": 64, "W": 64}
 SIDES = (16, 32, 64, 96, 128)  # of the table that stands in
 
 
 def calculator() -> "Calculator":
     """What a cell ends with to show the calculator: `closed_form` for any block, with sliders.
 
-    B from 1 to 64, C from 8 to 2048, square feature maps of side 2 to 256, float32 or 16 bits, the
-    five variants, and for each of `GPUS` whether it fits there. See chapter 4.
+    B from 1 to 64, C from 8 to 2048, H and W from 2 to 1024, training or inference, float32 or 16
+    bits, the six variants, and for each of `GPUS` whether it fits there. See chapter 4.
     """
     return Calculator()
 
@@ -42,7 +44,7 @@ class Calculator:
     """Shows itself as HTML in a notebook, and as one line of text elsewhere."""
 
     def __repr__(self) -> str:
-        peak = closed_form("article", START["B"], START["C"], START["side"], START["side"])
+        peak = closed_form("article", START["B"], START["C"], START["H"], START["W"])
         return f"calculator, where scripts run; it starts at {amount(peak.peak_bytes)}"
 
     def _repr_html_(self) -> str:
@@ -54,7 +56,9 @@ class Calculator:
 
 def arithmetic() -> str:
     """The formulas and what computes with them, as JavaScript that needs no page."""
-    tables = _constants(FORMULAS=FORMULAS, SYMBOLS=SYMBOLS, GPUS=GPUS, HELD=HELD)
+    bounds = [small.SMALL, small.SMALL * small.IF_PADDED]
+    small_ones = {"WHERE_SMALL": WHERE_SMALL, "SMALL": bounds}
+    tables = _constants(FORMULAS=FORMULAS, SYMBOLS=SYMBOLS, GPUS=GPUS, **small_ones)
     return tables + _file("closed_form.js")
 
 
@@ -62,6 +66,7 @@ def script() -> str:
     """All that runs in the page."""
     choices = {
         "variant": ["block", list(BLOCKS.items())],
+        "training": ["run", list(TURNS.items())],
         "itemsize": ["numbers", list(ITEMS.items())],
         "gpu": ["GPU", [(name, f"{name}, {size} GiB") for name, size in GPUS.items()]],
     }

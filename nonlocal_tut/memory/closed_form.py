@@ -31,9 +31,9 @@ def closed_form(
     variant: "article", "swapped", "dot_product", "paper" or "paper_pooled", see `variants.py`, or
     "fused", which is `SelfAttention2d`, without the attention matrix. Equal to `predict(…,
     device="cpu")` of that variant, as integers. `at_peak` holds one row a symbol of the formula of
-    the peak. A run that is not training is one forward pass, as `predict` has it. From 16 images on,
-    torch convolves float32 one image after the other; that scratch, which shows only where weights
-    outweigh the feature map, is left out.
+    the peak. A run that is not training is one forward pass, as `predict` has it. From 16 images
+    on, torch convolves float32 one image after the other; that scratch, which shows only where
+    weights outweigh the feature map, is left out.
 
     Raises ValueError for an unknown variant or dtype, for sizes that are not positive integers, for
     fewer channels than the block needs, and for one row or column.

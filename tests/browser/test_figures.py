@@ -60,3 +60,40 @@ def test_without_scripts_a_frame_and_its_sentence_stand_there(page, name, visit)
         root = watched.page.locator(f'[data-figure="{name}"]')
         assert root.locator("svg").count() == 1
         assert "Where scripts run" in root.locator("p").last.text_content()
+
+
+each_timeline = pytest.mark.parametrize(
+    "page", [page for page, name in FOUND if name == "timeline"]
+)
+
+
+@each_timeline
+def test_the_address_holds_the_case_and_opens_it(page, visit):
+    with visit() as watched:
+        root, status, _ = parts(watched, page, "timeline")
+        root.locator("[name=form]").select_option("swapped")
+        root.locator("[name=side]").select_option("96")
+        watched.page.wait_for_timeout(500)
+        address, said = watched.page.url, status.text_content()
+        assert address.endswith("#timeline=swapped,1,64,96,T4,1")
+    with visit() as watched:
+        case = address.split("/book/")[1].removesuffix(",1") + ",19"
+        root, status, scrubber = parts(watched, f"book/{case}", "timeline")
+        assert root.locator("[name=form]").input_value() == "swapped"
+        assert scrubber.input_value() == "18" and "Step 19 of 49" in status.text_content()
+        assert status.text_content() != said and watched.errors == []
+        assert root.evaluate("(e) => Math.abs(e.getBoundingClientRect().top)") < 900, "out of sight"
+
+
+@each_timeline
+def test_keys_and_the_pointer_go_through_the_steps(page, visit):
+    with visit() as watched:
+        root, status, _ = parts(watched, page, "timeline")
+        root.locator("svg").focus()
+        watched.page.keyboard.press("ArrowRight")
+        assert "Step 2 of 47" in status.text_content()
+        box = root.locator("svg").bounding_box()
+        scale = box["width"] / 336
+        watched.page.mouse.click(box["x"] + 26.5 / 47 * box["width"], box["y"] + 90 * scale)
+        assert "Step 27 of 47" in status.text_content()
+        assert "hidden copy" in status.text_content()
