@@ -63,17 +63,19 @@ function play(root, figure) {
     if (figure.address) later = setTimeout(remember, 300);
   }
   function remember() {
-    const state = [...names.map((name) => choice[name]), frame + 1].map(encodeURIComponent);
+    const state = [...names.map((name) => choice[name]), frame + 1].join(",");
     try {
-      history.replaceState(history.state, "", `#${figure.address}=${state.join(",")}`);
+      history.replaceState(history.state, "", `#${figure.address}=${state.replaceAll(" ", "%20")}`);
     } catch {} // a frame that has no address
   }
   function recall() {
     const [name, state] = location.hash.slice(1).split("=");
     if (!state || name !== figure.address) return;
-    const values = state.split(",").map(decodeURIComponent);
-    names.forEach((name, n) => values[n] in figure.choices[name][1] && (choice[name] = values[n]));
-    frame = (Number(values[names.length]) || 1) - 1;
+    const values = state.replaceAll("%20", " ").split(",");
+    names.forEach((name, n) => {
+      if (Object.hasOwn(figure.choices[name][1], values[n])) choice[name] = values[n];
+    });
+    frame = (parseInt(values[names.length], 10) || 1) - 1;
     show();
     root.scrollIntoView();
   }

@@ -76,6 +76,9 @@ def test_the_address_holds_the_case_and_opens_it(page, visit):
         watched.page.wait_for_timeout(500)
         address, said = watched.page.url, status.text_content()
         assert address.endswith("#timeline=swapped,1,64,96,T4,1")
+        root.locator("[name=card]").select_option("A100 40GB")
+        watched.page.wait_for_timeout(500)
+        assert watched.page.url.endswith("#timeline=swapped,1,64,96,A100%2040GB,1")
     with visit() as watched:
         case = address.split("/book/")[1].removesuffix(",1") + ",19"
         root, status, scrubber = parts(watched, f"book/{case}", "timeline")
@@ -83,6 +86,11 @@ def test_the_address_holds_the_case_and_opens_it(page, visit):
         assert scrubber.input_value() == "18" and "Step 19 of 49" in status.text_content()
         assert status.text_content() != said and watched.errors == []
         assert root.evaluate("(e) => Math.abs(e.getBoundingClientRect().top)") < 900, "out of sight"
+        for odd in ("toString,%,-3,x", "fused,8,256,128,A100%2040GB,31"):
+            watched.page.evaluate(f"location.hash = 'timeline={odd}'")
+        watched.page.wait_for_timeout(200)
+        assert root.locator("[name=card]").input_value() == "A100 40GB"
+        assert "Step 31 of 59" in status.text_content() and watched.errors == []
 
 
 @each_timeline
