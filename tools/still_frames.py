@@ -14,7 +14,7 @@ from nonlocal_tut import figures
 
 FOLDER = Path(figures.__file__).parent
 # Which frame tells most; the choices are those that the figure starts with.
-TELLING = {"live": 0, "tiles": 5, "timeline": 26}
+TELLING = {"field": 10, "live": 0, "tiles": 5, "timeline": 26, "wall": 0}
 
 
 def frame(figure, number):

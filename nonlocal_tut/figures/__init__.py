@@ -5,9 +5,11 @@ Colab. The scripts need no library and no network. Where scripts are off, a stil
 sentence stand there. Their numbers are those of the module: tests hold the two together.
 """
 
+from nonlocal_tut.figures.field import field
 from nonlocal_tut.figures.live import live
 from nonlocal_tut.figures.player import Figure
 from nonlocal_tut.figures.tiles import tiles
 from nonlocal_tut.figures.timeline import timeline
+from nonlocal_tut.figures.wall import wall
 
-__all__ = ["Figure", "live", "tiles", "timeline"]
+__all__ = ["Figure", "field", "live", "tiles", "timeline", "wall"]

@@ -1,0 +1,79 @@
+"""python -m bench.wall: chapter 6's stereo block, new and trained, for the figure of the wall.
+
+In that net nothing stands before the block but 1×1 convolutions, so queries and keys are linear in
+the 16 pixels of a cell: 32×17 numbers each, the last column a constant. Seed 0, in half precision,
+into book/data/wall.json. The figure and its tests run the rounded numbers, so that both have the
+same block. It takes ten seconds.
+"""
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bench.nets import packed
+from bench.provenance import processor
+from nonlocal_tut import NonLocalBlock
+from nonlocal_tut.tasks import stereo
+
+PATH = Path(__file__).resolve().parent.parent / "book" / "data" / "wall.json"
+SEED = 0
+
+
+def finder(planes, size):  # look, find, answer
+    block = NonLocalBlock(32, 32, scale="sqrt", norm=False)
+    look = nn.Conv2d(planes, 32, size, padding=size // 2)
+    return nn.Sequential(look, block, nn.Conv2d(32, 4, 1))
+
+
+def halves() -> list[Tensor]:
+    """What chapter 6 trains on: the left halves of three textures, (256, 128) each."""
+    from skimage import data
+
+    full = [torch.from_numpy(getattr(data, name)()) / 255 for name in ("brick", "grass", "gravel")]
+    return [F.avg_pool2d(picture[None], 2)[0][:, :128] for picture in full]
+
+
+@torch.no_grad()
+def linear(net: nn.Sequential, name: str) -> Tensor:
+    """What a cell's 16 pixels and a 1 become in `theta` or `phi`: (32, 17). No cell has a color.
+
+    The factor of the scores is in theta.
+    """
+    look, block, _ = net.cpu()
+    into = torch.cat([look.weight.flatten(1)[:, : stereo.CELL**2], look.bias[:, None]], 1)
+    layer = getattr(block, name)
+    out = layer.weight.flatten(1) @ into  # (32, 17)
+    out[:, -1] += layer.bias
+    return out * block.inner_channels**-0.5 if name == "theta" else out
+
+
+def described(net: nn.Sequential) -> dict[str, str]:
+    return {name: packed(linear(net, name)) for name in ("theta", "phi")}
+
+
+def main() -> int:
+    torch.manual_seed(SEED)
+    blocks = {"new": described(finder(stereo.CHANNELS, 1))}
+    net = stereo.train(lambda: finder(stereo.CHANNELS, 1), halves(), seed=SEED, label="block")
+    blocks["trained"] = described(net)
+    origin = {
+        "command": "python -m bench.wall",
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "processor": processor(),
+        "torch": torch.__version__,
+        "seed": SEED,
+    }
+    text = json.dumps({"provenance": origin, "blocks": blocks}, indent=0) + "\n"
+    PATH.write_text(text, encoding="utf-8")
+    print(f"written: {os.path.relpath(PATH)}, {len(text):,d} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
