@@ -107,6 +107,17 @@ def test_the_brightest_cell_is_the_largest_weight(script, picture):
 
 
 @each_switch
+def test_boxes_are_around_the_five_largest(of, keys, script, picture):
+    _, svg = script.draw({"from": of, "keys": keys, "at": 333}, 0)
+    side = SIDE if keys == "all" else SIDE // 2
+    size = 14 * SIDE // side
+    boxes = svg.findall(".//{*}rect[@stroke='#D55E00']")
+    places = [((int(b.get("x")) - 12) // size, (int(b.get("y")) - 4) // size) for b in boxes]
+    found = {y * side + x for x, y in places}
+    assert found == set(matrix(of, keys, picture)[333].topk(5).indices.tolist())
+
+
+@each_switch
 def test_keys_and_pointer_move_the_query_and_stay_inside(of, keys, script):
     def touched(at, what):
         state = {"from": of, "keys": keys, "at": at}
@@ -149,6 +160,18 @@ def test_what_is_kept_of_a_block_gives_its_own_rows(picture):
     theta, phi = ((wall.linear(net, name) @ extended).mT[None] for name in ("theta", "phi"))
     assert (pairwise.affinity(theta, phi)[0] - expected).abs().max() < 1e-12
     assert expected.max() * N > 5, "rows that say something"
+
+
+def test_the_new_block_is_that_of_its_seed_and_the_trained_one_tells_cells_apart(picture):
+    torch.manual_seed(wall.SEED)
+    net = wall.finder(CHANNELS, 1)
+    for name, packed in records.read("wall")["blocks"]["new"].items():
+        kept = torch.frombuffer(bytearray(base64.b64decode(packed)), dtype=torch.float16)
+        assert torch.allclose(kept.float().view(32, 17), wall.linear(net, name), atol=1e-3)
+    itself = {
+        of: matrix(of, "all", picture).argmax(1) == torch.arange(N) for of in ("new", "trained")
+    }
+    assert itself["new"].double().mean() < 0.1 and itself["trained"].double().mean() > 0.8
 
 
 def test_the_page_shows_the_net_that_was_trained():

@@ -6,10 +6,20 @@ from built_site import SITE
 FOUND = sorted(
     (path.relative_to(SITE).as_posix(), name)
     for path in SITE.glob("book/*.html")
-    for name in ("live", "tiles", "timeline")
+    for name in ("field", "live", "tiles", "timeline", "wall")
     if f'data-figure="{name}"' in path.read_text(encoding="utf-8")
 )
 each_place = pytest.mark.parametrize(("page", "name"), FOUND)
+IN_ONE_FRAME, TOUCHED = ("live", "wall"), ("field", "live", "wall")
+
+
+def each_place_of(kind):
+    chosen = [(page, name) for page, name in FOUND if kind(name)]
+    return pytest.mark.parametrize(("page", "name"), chosen)
+
+
+each_stepped = each_place_of(lambda name: name not in IN_ONE_FRAME)
+each_touched = each_place_of(lambda name: name in TOUCHED)
 
 
 def parts(watched, page, name):
@@ -18,7 +28,7 @@ def parts(watched, page, name):
     return root, root.locator("[role=status]"), root.locator("[type=range]")
 
 
-@each_place
+@each_stepped
 def test_it_is_scrubbed_by_keys_and_says_each_step(page, name, visit):
     with visit() as watched:
         _, status, scrubber = parts(watched, page, name)
@@ -32,7 +42,7 @@ def test_it_is_scrubbed_by_keys_and_says_each_step(page, name, visit):
         assert (watched.errors, watched.foreign, watched.failed) == ([], [], [])
 
 
-@each_place
+@each_stepped
 def test_it_starts_paused_and_plays_when_asked(page, name, visit):
     with visit() as watched:
         root, status, _ = parts(watched, page, name)
@@ -45,12 +55,34 @@ def test_it_starts_paused_and_plays_when_asked(page, name, visit):
         root.get_by_role("button", name="Pause").click()
 
 
-@each_place
+@each_stepped
 def test_where_motion_is_not_wanted_nothing_plays(page, name, visit):
     with visit(reduced_motion="reduce") as watched:
         root, _, scrubber = parts(watched, page, name)
         assert not root.get_by_role("button", name="Play").is_visible()
         assert scrubber.is_visible()
+
+
+@each_touched
+def test_it_is_touched_by_keys_and_by_pointer(page, name, visit):
+    with visit() as watched:
+        root, status, scrubber = parts(watched, page, name)
+        assert scrubber.is_visible() == (name not in IN_ONE_FRAME)
+        picture = root.locator("svg")
+        if name == "field":  # with some layers
+            scrubber.fill("5")
+        drawn = [picture.inner_html()]
+        for key in ("ArrowDown", "ArrowRight"):
+            picture.press(key)
+            drawn.append(picture.inner_html())
+        place = picture.bounding_box()
+        for share in (0.4, 0.7):
+            x, y = place["x"] + share * place["width"], place["y"] + share * place["height"]
+            watched.page.mouse.click(x, y)
+            drawn.append(picture.inner_html())
+        assert len(set(drawn)) == len(drawn), "each of them moves something"
+        assert len(status.text_content()) > 20
+        assert (watched.errors, watched.foreign, watched.failed) == ([], [], [])
 
 
 @each_place
