@@ -12,6 +12,7 @@ import torch
 from book_pages import Book
 from data_files import ROOT
 from moving_figures import Script
+from skimage.io import imread
 from torch.nn import functional as F
 
 from bench import pictures, wall
@@ -133,14 +134,12 @@ def test_keys_and_pointer_move_the_query_and_stay_inside(of, keys, script):
 
 
 def test_the_kept_pictures_are_scikit_image_s():
-    from PIL import Image
-
     made, kept = pictures.pictures(), records.read("pictures")["pictures"]
     assert set(made) == set(kept)
     for name, picture in made.items():
         assert picture.shape == (kept[name]["side"],) * 2
         file = base64.b64decode(kept[name]["bmp"])
-        assert np.array_equal(np.array(Image.open(io.BytesIO(file)).convert("L")), picture)
+        assert np.array_equal(imread(io.BytesIO(file), as_gray=True), picture)
     file = base64.b64decode(kept["brick"]["bmp"])
     assert file[pictures.HEAD :] == made["brick"].tobytes(), "as the script reads them"
 
