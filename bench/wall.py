@@ -14,29 +14,14 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from bench.nets import packed
 from bench.provenance import processor
-from nonlocal_tut import NonLocalBlock
+from bench.seeds.chapter6 import finder, halves
 from nonlocal_tut.tasks import stereo
 
 PATH = Path(__file__).resolve().parent.parent / "book" / "data" / "wall.json"
 SEED = 0
-
-
-def finder(planes, size):  # look, find, answer
-    block = NonLocalBlock(32, 32, scale="sqrt", norm=False)
-    look = nn.Conv2d(planes, 32, size, padding=size // 2)
-    return nn.Sequential(look, block, nn.Conv2d(32, 4, 1))
-
-
-def halves() -> list[Tensor]:
-    """What chapter 6 trains on: the left halves of three textures, (256, 128) each."""
-    from skimage import data
-
-    full = [torch.from_numpy(getattr(data, name)()) / 255 for name in ("brick", "grass", "gravel")]
-    return [F.avg_pool2d(picture[None], 2)[0][:, :128] for picture in full]
 
 
 @torch.no_grad()
@@ -60,7 +45,7 @@ def described(net: nn.Sequential) -> dict[str, str]:
 def main() -> int:
     torch.manual_seed(SEED)
     blocks = {"new": described(finder(stereo.CHANNELS, 1))}
-    net = stereo.train(lambda: finder(stereo.CHANNELS, 1), halves(), seed=SEED, label="block")
+    net = stereo.train(lambda: finder(stereo.CHANNELS, 1), halves, seed=SEED, label="block")
     blocks["trained"] = described(net)
     origin = {
         "command": "python -m bench.wall",

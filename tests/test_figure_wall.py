@@ -1,7 +1,6 @@
 """Attention on the brick wall: its rows are the module's, for every position and every switch."""
 
 import base64
-import inspect
 import io
 import json
 import re
@@ -9,8 +8,6 @@ import re
 import numpy as np
 import pytest
 import torch
-from book_pages import Book
-from data_files import ROOT
 from moving_figures import Script
 from skimage.io import imread
 from torch.nn import functional as F
@@ -171,8 +168,3 @@ def test_the_new_block_is_that_of_its_seed_and_the_trained_one_tells_cells_apart
         of: matrix(of, "all", picture).argmax(1) == torch.arange(N) for of in ("new", "trained")
     }
     assert itself["new"].double().mean() < 0.1 and itself["trained"].double().mean() > 0.8
-
-
-def test_the_page_shows_the_net_that_was_trained():
-    code = "\n".join(cell.source for cell in Book(ROOT).code["book/06_plug_it_in.ipynb"])
-    assert inspect.getsource(wall.finder).strip() in code
