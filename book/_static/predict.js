@@ -29,7 +29,7 @@
       const copy = one.line.cloneNode(true); // with its formulas as they are set by now
       const after = copy.querySelector("strong").nextSibling;
       after.data = after.data.replace(/^, right:/, ":");
-      return make("p", { className: one.right ? "predict-right" : "" }, `${mark} `, ...copy.childNodes);
+      return make("p", {}, `${mark} `, ...copy.childNodes);
     }
 
     // One of the answers; or none of them, and then a line of its own.
