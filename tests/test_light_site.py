@@ -4,7 +4,6 @@ import book_targets
 import light_site
 from docutils import nodes
 from fontTools.ttLib import TTFont
-from PIL import Image
 
 PAGE = """<html><head>
     <meta name="viewport" content="width=device-width" /><meta name="viewport" content="a" />
@@ -73,17 +72,3 @@ def test_a_fold_is_named_after_its_first_comment():
     book_targets.name_folds(None, document)
     named = [cell["prompt_show"] for cell in document.findall(nodes.container)]
     assert named == ["Set-up", "Train three nets", "Show"]
-
-
-def test_a_picture_keeps_its_colors_in_a_palette(tmp_path):
-    picture = Image.new("RGBA", (8, 8), (0, 114, 178, 255))
-    picture.putpixel((3, 3), (213, 94, 0, 255))
-    picture.save(tmp_path / "a.png")
-    light_site.use_palette(tmp_path / "a.png")
-    with Image.open(tmp_path / "a.png") as kept:
-        assert kept.mode == "P"
-        assert kept.convert("RGBA").getpixel((3, 3)) == (213, 94, 0, 255)
-        assert kept.convert("RGBA").getpixel((0, 0)) == (0, 114, 178, 255)
-    before = (tmp_path / "a.png").read_bytes()
-    light_site.use_palette(tmp_path / "a.png")
-    assert (tmp_path / "a.png").read_bytes() == before

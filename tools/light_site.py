@@ -12,7 +12,6 @@ from pathlib import Path
 
 from fontTools import subset
 from fontTools.ttLib import TTFont
-from PIL import Image
 
 # Of MathJax the pages load these parts (see mathjax3_config), and no menu of 100 kB compressed.
 MATHJAX = (
@@ -51,8 +50,6 @@ def lighten(app, error):
             page.write_text(mended, encoding="utf-8")
     remove_unused(site / "_static")
     cut_icons(site / "_static", pages)
-    for picture in site.glob("_images/*.png"):
-        use_palette(picture)
 
 
 def remove_unused(static):
@@ -109,15 +106,6 @@ def cut(font, used):
     return data.getvalue()
 
 
-def use_palette(picture):
-    """A figure has a handful of colors: 256 of them are a third of the bytes, and look the same."""
-    with Image.open(picture) as image:
-        if image.mode in ("P", "1", "L"):
-            return
-        few = image.convert("RGBA").quantize(256, method=Image.Quantize.FASTOCTREE)
-    few.save(picture, optimize=True)
-
-
 def mend(html):
     """One page: no script that fails, one viewport, and what is seen is what is read aloud.
 
@@ -146,7 +134,7 @@ def mend(html):
 
 
 def load_parts(app, config):
-    """sphinx-mathjax-offline names a bundle; its parts are a third smaller (see mathjax3_config)."""
+    """Not the bundle of sphinx-mathjax-offline: its parts are smaller (see mathjax3_config)."""
     config.mathjax_path = "mathjax/startup.js"
 
 

@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import palette
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
@@ -95,6 +96,7 @@ def run(path):
         if live:
             print("\r\x1b[K", end="", flush=True)
     normalise(nb)
+    palette.lighten(nb)
     if found := faults(nb):
         raise ValueError("\n".join(["it ran, but cannot be kept:", *found]))
     _replace(path.resolve(), before, write(nb))
