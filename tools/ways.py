@@ -1,7 +1,7 @@
 """The ways in which people run modules, tried on every block: the table on the page of the API.
 
 python tools/ways.py             tries all, and writes book/data/ways.json, and ways.txt from it
-python tools/ways.py --short     all but torch.compile and ONNX, which tests/test_ways.py holds, too
+python tools/ways.py --short     all but torch.compile; ONNX stands in tests/test_ways.py
 
 A way that works computes what the block computes on its own; another ends in a sentence.
 `torch.compile` runs with the backend "aot_eager": the graph is made, and no code is generated.
@@ -12,7 +12,6 @@ import json
 import pickle
 import platform
 import sys
-import tempfile
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,17 +69,6 @@ def compiled(**options):
 def exported(block):
     program = torch.export.export(block, (SMALL,), dynamic_shapes=(SIDES | BATCH,))
     same(block, program.module(), ODD, ODD[:1])
-
-
-def onnx(block):
-    import onnxruntime
-
-    program = torch.onnx.export(block, (SMALL,), dynamo=True, dynamic_shapes=(SIDES | BATCH,))
-    with tempfile.TemporaryDirectory() as folder:
-        program.save(str(Path(folder) / "block.onnx"))
-        session = onnxruntime.InferenceSession(str(Path(folder) / "block.onnx"))
-    name = session.get_inputs()[0].name
-    same(block, lambda x: torch.from_numpy(session.run(None, {name: x.numpy()})[0]))
 
 
 def traced(block):
@@ -168,7 +156,6 @@ WAYS = {
     "torch.compile, fullgraph=True": compiled(fullgraph=True),
     "torch.compile, dynamic=True": compiled(dynamic=True),
     "torch.export, dynamic batch and sides": exported,
-    "ONNX by torch.onnx.export(dynamo=True), in onnxruntime": onnx,
     "torch.jit.trace": traced,
     "torch.vmap": vmapped,
     "torch.func.grad": transformed,
@@ -182,7 +169,7 @@ WAYS = {
     "pickle": pickled,
     'the state dict of another attention="…"': older,
 }
-LONG = [way for way in WAYS if way.startswith(("torch.compile", "ONNX"))]  # minutes each
+LONG = [way for way in WAYS if way.startswith("torch.compile")]  # minutes each
 WRAPPED = {"DistributedDataParallel": DistributedDataParallel, "FSDP2 (fully_shard)": fully_shard}
 
 
@@ -230,7 +217,7 @@ def tried(ways=tuple(WAYS)):
 def rendered(data):
     """The table, in Markdown; sentences stand below it, each once."""
     notes = {}
-    lines = ["| | " + " | ".join(f'`attention="{a}"`' for a in ATTENTION) + " |"]
+    lines = ["| way | " + " | ".join(f'`attention="{a}"`' for a in ATTENTION) + " |"]
     lines.append("|---" * (1 + len(ATTENTION)) + "|")
     for way, by_attention in data["ways"].items():
         cells = []

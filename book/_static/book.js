@@ -18,12 +18,24 @@ function forScreen() {
   document.documentElement.dataset.theme = chosen;
 }
 
+// What is wider than the screen has a scroll bar of its own; then it is a stop for the keyboard.
+const SCROLLS =
+  ".cell_output figure, .cell_output .output, .cell_output p, .pst-scrollable-table-container";
+function letScroll() {
+  document.querySelectorAll(SCROLLS).forEach((box) => {
+    if (box.scrollWidth > box.clientWidth) box.setAttribute("tabindex", "0");
+    else box.removeAttribute("tabindex");
+  });
+}
+
 // Text appears with its formulas in place (see the page's head).
 function showText() {
   document.documentElement.classList.remove("typesetting");
 }
 
 window.addEventListener("load", nameToggles);
+window.addEventListener("load", letScroll);
+window.addEventListener("resize", letScroll);
 window.addEventListener("load", () => {
   (window.MathJax?.startup?.promise ?? Promise.resolve()).then(showText, showText);
 });
