@@ -32,8 +32,7 @@ class AsWritten(SelfAttention2d):
             out = torch.bmm(attention, value.transpose(1, 2)).transpose(1, 2)  # (B, C, N)
         else:
             out = torch.bmm(value, attention.transpose(1, 2))  # (B, C, N)
-        y: Tensor = self.gamma * out.unflatten(2, x.shape[2:]) + x  # (B, C, H, W)
-        return y
+        return self.gamma * out.unflatten(2, x.shape[2:]) + x  # type: ignore[no-any-return] # (B, C, H, W)
 
     def weights(self, energy: Tensor) -> Tensor:
         """Scores to weights, over keys: (B, N, N) -> (B, N, N)."""
