@@ -45,7 +45,7 @@ WRITTEN: Lines = PROJECTIONS | {
     "attention": ("attention = energy.softmax(dim=-1)", ("return energy",)),
     "value": ("value = self.value_conv(x).flatten(2)", ("value = ",)),
     "out": ("out = torch.bmm(value, attention.mT)", ("out = ",)),
-    "return": (LAST, ("y: Tensor = self.gamma",)),
+    "return": (LAST, ("return self.gamma",)),
 }
 FUSED: Lines = {
     name: (f"{name} = rows(self.{name}_conv(x))", (f"{name} = ",))
