@@ -26,6 +26,10 @@ CUT = """() => {
   return found;
 }"""
 
+# Two frames later a page has taken its new size.
+LAID_OUT = """() => new Promise((done) =>
+  requestAnimationFrame(() => requestAnimationFrame(done)))"""
+
 SMALL_TEXT = """(least) => {
   const found = [];
   for (const text of document.querySelectorAll("article svg text")) {
@@ -57,6 +61,7 @@ def test_it_is_whole_at_every_width(name, theme, visit):
         assert unset == 0, f"{unset} formulas are not typeset"
         for width, height in WIDTHS.items():
             page.set_viewport_size({"width": width, "height": height})
+            page.evaluate(LAID_OUT)
             found += [f"at {width}: {what}" for what in page.evaluate(CUT)]
             found += [f"at {width}: {t}" for t in page.evaluate(SMALL_TEXT, TEXT_LIMIT)]
         assert found == []
