@@ -14,6 +14,15 @@ TENSORS = {  # fill and edge by the tensor's role
 }
 
 
+def box(
+    ax, role: str, x: float, y: float, width: float, height: float, text: str, lw=1.6, **font
+) -> None:
+    """A box with its lower left corner at (x, y), in its role's color, and a text in the middle."""
+    fill, edge = TENSORS[role]
+    ax.add_patch(plt.Rectangle((x, y), width, height, fc=fill, ec=edge, lw=lw))
+    ax.text(x + width / 2, y + height / 2, text, **{"ha": "center", "va": "center"} | font)
+
+
 def product(left: str, right: str, result: str, scale: Mapping[str, float]) -> None:
     """A matrix product as three boxes: the left and the right one meet in the result's corner.
 
@@ -33,10 +42,9 @@ def product(left: str, right: str, result: str, scale: Mapping[str, float]) -> N
     size = shared + width + 2 * gap + 0.7, shared + height + 2 * gap + 0.2
     _, ax = plt.subplots(figsize=size)
     for (name, down, across), (x, y, w, h) in zip(boxes, corners, strict=True):
-        fill, edge = next(c for role, c in TENSORS.items() if role in name)
-        ax.add_patch(plt.Rectangle((x, y), w, h, fc=fill, ec=edge, lw=1.6))
-        upright = 90 if w < 1 else 0
-        ax.text(x + w / 2, y + h / 2, name, ha="center", va="center", rotation=upright)
+        role = next(role for role in TENSORS if role in name)
+        edge = TENSORS[role][1]
+        box(ax, role, x, y, w, h, name, rotation=90 if w < 1 else 0)
         ax.text(x + w / 2, y + h + 0.06, across, ha="center", va="bottom", color=edge)
         ax.text(x - 0.06, y + h / 2, down, ha="right", va="center", color=edge)
     ax.set(xlim=(-gap - shared - 0.55, width + 0.1), ylim=(-0.1, height + shared + gap + 0.35))

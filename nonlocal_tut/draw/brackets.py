@@ -1,6 +1,6 @@
 """Three matrices and two ways to set the brackets: which product is made first, and how large."""
 
-from nonlocal_tut.draw.boxes import TENSORS
+from nonlocal_tut.draw.boxes import TENSORS, box
 from nonlocal_tut.draw.look import INPUT, WIDTH, plt
 
 LONG, SHORT, GAP = 1.6, 0.62, 0.34  # inches: N, C', and between boxes
@@ -40,10 +40,9 @@ def brackets() -> None:
 
 def _box(ax, name: str, x: float, y: float, width: float, height: float, *sides: str) -> None:
     """sides: the names of its height and its width, where they are written."""
-    fill, edge = TENSORS[ROLES[name]]
-    ax.add_patch(plt.Rectangle((x, y), width, height, fc=fill, ec=edge, lw=1.6))
-    ax.text(x + width / 2, y + height / 2, name, ha="center", va="center", size=11)
+    box(ax, ROLES[name], x, y, width, height, name, size=11)
     if sides:
+        edge = TENSORS[ROLES[name]][1]
         ax.text(x - 0.06, y + height / 2, sides[0], ha="right", va="center", color=edge)
         ax.text(x + width / 2, y + height + 0.05, sides[1], ha="center", va="bottom", color=edge)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from nonlocal_tut.draw.boxes import TENSORS
+from nonlocal_tut.draw.boxes import box
 from nonlocal_tut.draw.look import plt
 
 ROWS = {"key": 5.3, "score": 4.1, "exp": 3.1, "weight": 2.1, "value": 0.9}  # name: its height
@@ -50,13 +50,11 @@ def by_hand(names: Sequence[str], query: Tensor, keys: Tensor, values: Tensor) -
 
 def _box(ax, role: str, x: float, y: float, numbers: Sequence[float], digits: int = 0) -> None:
     """A vector around (x, y), a cell per number, in its role's color."""
-    fill, edge = TENSORS[role]
     wide = 0.4 + 0.13 * digits
     for place, number in enumerate(numbers):
         left = x + (place - len(numbers) / 2) * wide
-        ax.add_patch(plt.Rectangle((left, y - 0.34), wide, 0.68, fc=fill, ec=edge, lw=1.6))
         text = f"{number:.{digits}f}" if digits else f"{number:g}"
-        ax.text(left + wide / 2, y, text, ha="center", va="center", fontsize=13)
+        box(ax, role, left, y - 0.34, wide, 0.68, text, fontsize=13)
 
 
 def _weight(ax, x: float, y: float, weight: float) -> None:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from nonlocal_tut.draw.boxes import TENSORS
+from nonlocal_tut.draw.boxes import box
 from nonlocal_tut.draw.look import INPUT, WIDTH, plt
 
 ROWS = {  # what a row of boxes shows: whose color it has
@@ -38,9 +38,8 @@ def online(scores: Sequence[float], values: Sequence[float]) -> None:
         shown = f"{score:g}", f"{value:g}", f"{m:g}", f"{weight:.2f}", f"{s:.2f}", f"{y:.1f}"
         ax.text(column, -0.75, f"key {column + 1}", ha="center", va="center", size=12)
         for row, (name, text) in enumerate(zip(ROWS, (*shown, f"{y / s:.1f}"), strict=True)):
-            fill, edge = TENSORS[ROWS[name]]
-            ax.add_patch(plt.Rectangle((column - 0.3, row - 0.36), 0.6, 0.72, fc=fill, ec=edge))
-            ax.text(column, row, text, ha="center", va="center_baseline", size=13)
+            place = column - 0.3, row - 0.36, 0.6, 0.72
+            box(ax, ROWS[name], *place, text, lw=1, va="center_baseline", size=13)
             if name in CARRIED and column:
                 _carried(ax, column, row, shrink)
     for row, name in enumerate(ROWS):
