@@ -8,14 +8,12 @@ import base64
 import json
 import os
 import sys
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-import torch
 from torch import nn
 
-from bench.provenance import processor
+from bench.machine import origin
 from bench.seeds.chapter1 import he, stack, with_block
 from nonlocal_tut import SelfAttention2d, receptive_field, tasks
 
@@ -68,15 +66,9 @@ def main() -> int:
     for name, build in makers().items():
         trained = tasks.train(build, seed=SEED, label=name)
         nets[name] = described(trained.model)
-    origin = {
-        "command": "python -m bench.nets",
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "processor": processor(),
-        "torch": torch.__version__,
-        "seed": SEED,
-    }
+    provenance = origin("python -m bench.nets") | {"seed": SEED}
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(net)}" for name, net in nets.items())
-    text = f'{{\n"provenance": {json.dumps(origin)},\n"nets": {{\n{lines}\n}}}}\n'
+    text = f'{{\n"provenance": {json.dumps(provenance)},\n"nets": {{\n{lines}\n}}}}\n'
     PATH.write_text(text, encoding="utf-8")
     print(f"written: {os.path.relpath(PATH)}, {len(text):,d} bytes")
     return 0

@@ -11,7 +11,6 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from bench.machine import processor
+from bench.machine import processor, today
 from bench.provenance import version
 from nonlocal_tut import memory
 
@@ -239,7 +238,7 @@ def main() -> int:
                 print(f"{package:12s} {name:18s} {mode:9s} {rows[-1]['percent']:+9.4f} %  {said}")
     origin = {
         "command": "python -m bench.networks",
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "date": today(),
         "processor": processor(),
         "packages": {package: version(package) for package in PACKAGES},
         "bytes": "Peak above parameters, input and incoming gradient, of one forward pass, or of "

@@ -9,12 +9,13 @@ import json
 import os
 import struct
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import skimage
 from skimage import data
+
+from bench.machine import today
 
 PATH = Path(__file__).resolve().parent.parent / "book" / "data" / "pictures.json"
 HEAD = 1080  # bytes before the pixels; a multiple of 3, so that base64 starts anew with them
@@ -47,7 +48,7 @@ def bmp(picture: np.ndarray) -> bytes:
 def main() -> int:
     origin = {
         "command": "python -m bench.pictures",
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "date": today(),
         "scikit-image": skimage.__version__,
     }
     kept = {

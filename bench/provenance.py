@@ -4,27 +4,23 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import torch
 
 from bench import peers
-from bench.machine import processor
+from bench.machine import origin
 from bench.rows import MIB, ROUNDS
 
 
 def provenance(device: str, budget: int, command: Sequence[str], seconds: float) -> dict[str, Any]:
     return {
-        "command": " ".join(["python", "-m", "bench", *command]),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        **origin(" ".join(["python", "-m", "bench", *command])),
         "device": device_name(device),
-        "processor": processor(),
         "cores": len(os.sched_getaffinity(0)),
         "threads": torch.get_num_threads(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "torch": torch.__version__,
         "packages": {name: version(name) for name in peers.PACKAGES},
         "budget_mib": budget // MIB,
         "rounds_by_side": {str(side): rounds for side, rounds in ROUNDS.items()},

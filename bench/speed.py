@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import torch
 
 from bench.clock import Run, in_turns, ratio
 from bench.forms import BLOCKS, CHANNELS, Make, forms
-from bench.machine import processor
+from bench.machine import origin
 from nonlocal_tut import memory
 
 SIDES, BATCHES, THREADS = (7, 16, 32, 64, 96, 128), (1, 8), (1, 2)
@@ -172,11 +171,8 @@ def as_json(provenance: dict[str, Any], found: list[Row]) -> str:
 
 def _provenance(told: list[str]) -> dict[str, Any]:
     return {
-        "command": " ".join(["python -m bench.speed", *told]),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "processor": processor(),
+        **origin(" ".join(["python -m bench.speed", *told])),
         "cores": len(os.sched_getaffinity(0)),
-        "torch": torch.__version__,
         "times": "Milliseconds of one run, median of the rounds; in each round every form has its "
         f"turn of {1000 * TURN:g} ms or one run. share: the best other form's time over ours, in "
         f"the same round, median. Forms {SLOW:g} times slower than ours have three rounds.",

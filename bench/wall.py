@@ -9,14 +9,13 @@ same block. It takes ten seconds.
 import json
 import os
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from bench.machine import origin
 from bench.nets import packed
-from bench.provenance import processor
 from bench.seeds.chapter6 import finder, halves
 from nonlocal_tut.tasks import stereo
 
@@ -47,14 +46,8 @@ def main() -> int:
     blocks = {"new": described(finder(stereo.CHANNELS, 1))}
     net = stereo.train(lambda: finder(stereo.CHANNELS, 1), halves, seed=SEED, label="block")
     blocks["trained"] = described(net)
-    origin = {
-        "command": "python -m bench.wall",
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "processor": processor(),
-        "torch": torch.__version__,
-        "seed": SEED,
-    }
-    text = json.dumps({"provenance": origin, "blocks": blocks}, indent=0) + "\n"
+    provenance = origin("python -m bench.wall") | {"seed": SEED}
+    text = json.dumps({"provenance": provenance, "blocks": blocks}, indent=0) + "\n"
     PATH.write_text(text, encoding="utf-8")
     print(f"written: {os.path.relpath(PATH)}, {len(text):,d} bytes")
     return 0

@@ -10,7 +10,6 @@ import os
 import pkgutil
 import sys
 import time
-from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +18,7 @@ from typing import Any
 import torch
 
 import bench.seeds
-from bench.provenance import processor
+from bench.machine import origin
 
 PATH = Path(__file__).resolve().parents[2] / "book" / "data" / "seeds.json"
 DIGITS = 4
@@ -47,28 +46,23 @@ def run(name: str, module: ModuleType) -> dict[str, Any]:
             figures = {key: rounded(figure) for key, figure in train(seed).items()}
             rows[experiment].append({"seed": seed, **figures})
             print(figures, flush=True)
-    origin = {
-        "command": f"python -m bench.seeds --only {name}",
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "processor": processor(),
-        "torch": torch.__version__,
-        "seconds": round(time.perf_counter() - started),
-    }
-    return {"provenance": origin, "experiments": rows}
+    seconds = round(time.perf_counter() - started)
+    provenance = origin(f"python -m bench.seeds --only {name}") | {"seconds": seconds}
+    return {"provenance": provenance, "experiments": rows}
 
 
 def written(found: dict[str, Any]) -> str:
     """One seed a line, so that a difference between two files can be read."""
     parts = []
     for name in sorted(found):
-        origin = json.dumps(found[name]["provenance"])
+        about = json.dumps(found[name]["provenance"])
         experiments = [
             f"{json.dumps(experiment)}: [\n" + ",\n".join(map(json.dumps, rows)) + "\n]"
             for experiment, rows in found[name]["experiments"].items()
         ]
         inside = ",\n".join(experiments)
         parts.append(
-            f'{json.dumps(name)}: {{\n"provenance": {origin},\n"experiments": {{\n{inside}\n}}}}'
+            f'{json.dumps(name)}: {{\n"provenance": {about},\n"experiments": {{\n{inside}\n}}}}'
         )
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
