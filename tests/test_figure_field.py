@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from moving_figures import Script
+from figure_script import Script
 from torch import nn
 
 from nonlocal_tut import figures

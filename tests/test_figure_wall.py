@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from moving_figures import Script
+from figure_script import Script, halves
 from skimage.io import imread
 from torch.nn import functional as F
 
@@ -45,10 +45,7 @@ def operands(of, picture):
         return patches, patches
     pixels = torch.cat([cells(picture).flatten(2), torch.ones(1, 1, N)], 1).mT  # (1, N, 17)
     kept = records.read("wall")["blocks"][of]
-    unpacked = (
-        torch.frombuffer(bytearray(base64.b64decode(kept[name])), dtype=torch.float16)
-        for name in ("theta", "phi")
-    )
+    unpacked = (halves(kept[name]) for name in ("theta", "phi"))
     theta, phi = (pixels @ numbers.double().view(32, 17).mT for numbers in unpacked)
     return theta, phi
 
@@ -162,8 +159,9 @@ def test_the_new_block_is_that_of_its_seed_and_the_trained_one_tells_cells_apart
     torch.manual_seed(wall.SEED)
     net = wall.finder(CHANNELS, 1)
     for name, packed in records.read("wall")["blocks"]["new"].items():
-        kept = torch.frombuffer(bytearray(base64.b64decode(packed)), dtype=torch.float16)
-        assert torch.allclose(kept.float().view(32, 17), wall.linear(net, name), atol=1e-3)
+        assert torch.allclose(
+            halves(packed).float().view(32, 17), wall.linear(net, name), atol=1e-3
+        )
     itself = {
         of: matrix(of, "all", picture).argmax(1) == torch.arange(N) for of in ("new", "trained")
     }

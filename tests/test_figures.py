@@ -1,6 +1,5 @@
 """The moving figures: their numbers are the module's; each frame is a picture and a sentence."""
 
-import base64
 import json
 from itertools import product
 
@@ -8,7 +7,7 @@ import pytest
 import still_frames
 import torch
 from book_links import OTHER_HOST
-from moving_figures import Script
+from figure_script import Script, halves
 from normal_form import LOCAL_PATH
 
 from bench.nets import makers
@@ -41,8 +40,10 @@ def test_every_frame_is_a_picture_with_a_name_and_a_sentence(name, scripts):
 
 @each_figure
 def test_it_is_small_and_asks_no_other_host(name):
-    html = getattr(figures, name)()._repr_html_()
-    scripts = [figures.player.read(file) for file in (f"{name}.js", "player.js")]
+    figure = getattr(figures, name)()
+    html, files = figure._repr_html_(), [f"{name}.js", "player.js", *["unpack.js"] * figure.packed]
+    scripts = [figures.player.read(file) for file in files]
+    assert all(script in html for script in scripts)
     assert sum(len(script.encode()) for script in scripts) < 20_000
     assert len(html.encode()) < 90_000
     assert not OTHER_HOST.search(html) and not LOCAL_PATH.search(html)
@@ -66,9 +67,7 @@ def nets():
     for name, kept in records.read("nets")["nets"].items():
         net = makers()[name]().double()
         state = {
-            key: torch.frombuffer(bytearray(base64.b64decode(packed)), dtype=torch.float16)
-            .double()
-            .view(net.state_dict()[key].shape)
+            key: halves(packed).double().view(net.state_dict()[key].shape)
             for key, packed in kept["weights"].items()
         }
         net.load_state_dict(state)

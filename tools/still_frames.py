@@ -4,11 +4,10 @@ python tools/still_frames.py            writes nonlocal_tut/figures/NAME.html, o
 python tools/still_frames.py --check    says which are not what the figure draws now
 """
 
-import json
 import sys
 from pathlib import Path
 
-from py_mini_racer import MiniRacer
+from figure_script import Script
 
 from nonlocal_tut import figures
 
@@ -17,18 +16,9 @@ FOLDER = Path(figures.__file__).parent
 TELLING = {"field": 10, "live": 0, "tiles": 5, "timeline": 26, "wall": 0}
 
 
-def frame(figure, number):
-    """What a figure draws in one frame, and says of it."""
-    engine = MiniRacer()
-    engine.eval(figure.script())
-    choices = json.loads(engine.eval("JSON.stringify(figure.choices)"))
-    more = json.loads(engine.eval("JSON.stringify(figure.start ?? {})"))
-    start = json.dumps({name: next(iter(values)) for name, (_, values) in choices.items()} | more)
-    return json.loads(engine.eval(f"JSON.stringify(figure.draw({start}, {number}))"))
-
-
 def still(name):
-    shown = frame(getattr(figures, name)(), TELLING[name])
+    script = Script(getattr(figures, name)())
+    shown = script.drawn(script.first(), TELLING[name])
     return (
         f"{shown['svg']}\n<p>{shown['says']} (Where scripts run, this figure can be moved.)</p>\n"
     )

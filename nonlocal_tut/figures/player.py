@@ -12,12 +12,12 @@ from importlib.resources import files
 class Figure:
     """Shows itself as HTML in a notebook, and as its sentence elsewhere.
 
-    name: of the script; says: what the figure is about, in one sentence; data: constants that the
-    script uses by their names, as JSON has them.
+    name: of the script; says: what the figure is about, in one sentence; packed: whether the script
+    unpacks data (unpack.js); data: constants that it uses by their names, as JSON has them.
     """
 
-    def __init__(self, name: str, says: str, **data: object) -> None:
-        self.name, self.says, self.data = name, says, data
+    def __init__(self, name: str, says: str, *, packed: bool = False, **data: object) -> None:
+        self.name, self.says, self.packed, self.data = name, says, packed, data
 
     def __repr__(self) -> str:
         return f"a figure to touch, in a page with scripts: {self.says}"
@@ -37,7 +37,7 @@ class Figure:
             f"const {name} = {json.dumps(value, ensure_ascii=False)};\n"
             for name, value in self.data.items()
         )
-        return constants + read(f"{self.name}.js")
+        return constants + read("unpack.js") * self.packed + read(f"{self.name}.js")
 
 
 def read(name: str) -> str:

@@ -10,25 +10,7 @@ const [LEFT, TOP, CELL] = [12, 4, 14];
 const STRONGEST = 5; // keys that get an outline
 const CIVIDIS = "#00224e #1f3a6e #434e6c #61646f #7d7c78 #9b9476 #bcae6c #dfcb57 #fee838".split(" ");
 
-function decode(base64) {
-  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  const bytes = [];
-  for (let at = 0; at < base64.length; at += 4) {
-    const [a, b, c, d] = [0, 1, 2, 3].map((n) => alphabet.indexOf(base64[at + n]));
-    bytes.push((a << 2) | (b >> 4));
-    if (c >= 0) bytes.push(((b & 15) << 4) | (c >> 2));
-    if (d >= 0) bytes.push(((c & 3) << 6) | d);
-  }
-  return bytes;
-}
-
-// A half-precision number from its sixteen bits.
-function half(bits) {
-  const [sign, power, rest] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
-  return sign * (power ? 2 ** (power - 15) * (1 + rest / 1024) : 2 ** -14 * (rest / 1024));
-}
-
-const grey = decode(PICTURE).slice(HEAD).map((byte) => byte / 255);
+const grey = unpackBytes(PICTURE).slice(HEAD).map((byte) => byte / 255);
 
 // (N, size²): for each cell the square of pixels that begins `edge` before it; outside is black.
 function squares(size, edge) {
@@ -60,8 +42,7 @@ function features(from) {
   }
   const cells = squares(STRIDE, 0).map(pattern);
   const project = (name) => {
-    const bytes = decode(BLOCKS[from][name]);
-    const numbers = Array.from({ length: bytes.length / 2 }, (_, n) => half(bytes[2 * n] | (bytes[2 * n + 1] << 8)));
+    const numbers = unpackHalves(BLOCKS[from][name]);
     const rows = Array.from({ length: WIDTH }, (_, o) => numbers.slice(o * 17, o * 17 + 17));
     return cells.map((cell) => rows.map((row) => dot(row, cell)));
   };

@@ -12,4 +12,5 @@ def wall() -> Figure:
     """
     says = "a brick wall of 24×24 cells; the one pointed at gives weights to all others."
     picture = records.read("pictures")["pictures"]["brick"]["bmp"]
-    return Figure("wall", says, PICTURE=picture, BLOCKS=records.read("wall")["blocks"])
+    blocks = records.read("wall")["blocks"]
+    return Figure("wall", says, packed=True, PICTURE=picture, BLOCKS=blocks)
