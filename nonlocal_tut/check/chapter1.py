@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from nonlocal_tut import receptive_field as rf
-from nonlocal_tut.check.whole import whole
+from nonlocal_tut.check.whole import not_whole, said, whole
 
 
 def _crossing(answer: Any) -> str:
     """1.1: 5×5 layers of stride 1 until one corner of a 56×56 map sees the opposite corner."""
     layers = whole(answer)
     if layers is None:
-        return f"a whole number of layers is asked for, not {_said(answer)}."
+        return not_whole(answer, "layers")
     if layers == 28:
         return ""
     if layers < 1:
@@ -39,8 +39,8 @@ def _reach(answer: Callable[[list[tuple[int, int]]], int]) -> str:
         if whole(theirs) != ours:
             strided = any(s > 1 for _, s in stack)
             why = " One step on a feature map of stride 2 is two steps on its input."
-            said = f"for {stack} you say {_said(theirs)}, the formula says {ours}."
-            return said + why * strided
+            hint = f"for {stack} you say {said(theirs)}, the formula says {ours}."
+            return hint + why * strided
     return ""
 
 
@@ -71,7 +71,7 @@ def _query(answer: Any) -> str:
     """1.4: a query with which the marker leaves 0.99 to the dot, least to itself."""
     numbers = _pair(answer)
     if numbers is None:
-        return f"two numbers are asked for, not {_said(answer)}."
+        return f"two numbers are asked for, not {said(answer)}."
     for_dots, for_markers = numbers
     dot = _share_of_dot(for_dots, for_markers)
     if dot >= 0.99 and for_markers < 0:
@@ -115,11 +115,6 @@ def _layers(answer: Any) -> list[tuple[int, ...]]:
 
 def _is_scalar(tensor: Any) -> bool:
     return isinstance(tensor, Tensor) and tensor.dim() == 0
-
-
-def _said(answer: Any) -> str:
-    """An answer's repr in one line."""
-    return " ".join(repr(answer).split())
 
 
 VALUES = {"1.1": _crossing, "1.3": _wide, "1.4": _query}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nonlocal_tut.check.misfit import misfit
-from nonlocal_tut.check.whole import whole
+from nonlocal_tut.check.whole import not_whole, whole
 
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -68,7 +68,7 @@ def _vectors() -> tuple[Tensor, Tensor, Tensor]:
 def _clip(answer: Any) -> str:
     """2.1: entries of the attention matrices of 4 clips of 8×7×7 positions."""
     if (number := whole(answer)) is None:
-        return f"a whole number is asked for, not {answer!r}."
+        return not_whole(answer)
     positions = 8 * 7 * 7
     if number == 4 * positions**2:
         return ""

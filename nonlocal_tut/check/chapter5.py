@@ -9,7 +9,7 @@ from torch import Tensor
 from nonlocal_tut.check.largest import Largest
 from nonlocal_tut.check.misfit import misfit
 from nonlocal_tut.check.operations import Operations
-from nonlocal_tut.check.whole import whole
+from nonlocal_tut.check.whole import not_whole, whole
 
 Partial = tuple[Tensor, Tensor, Tensor]
 
@@ -17,7 +17,7 @@ Partial = tuple[Tensor, Tensor, Tensor]
 def _rows_that_fit(answer: Any) -> str:
     """5.1: how many rows of the attention matrix of 128×128 positions have 64 MiB, in float32."""
     if (rows := whole(answer)) is None:
-        return f"a whole number of rows is asked for, not {answer!r}."
+        return not_whole(answer, "rows")
     hints = {
         4096: "a float32 has 4 bytes.",
         131072: "a row has one entry for each position, and there are 128 · 128.",

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from nonlocal_tut.attention_maps import attention_maps
 from nonlocal_tut.blocks import NonLocalBlock
 from nonlocal_tut.check.misfit import misfit
-from nonlocal_tut.check.whole import whole
+from nonlocal_tut.check.whole import not_whole, whole
 
 
 def _new_keys(answer: Any) -> str:
@@ -23,7 +23,7 @@ def _new_keys(answer: Any) -> str:
         12: "nearly: batch norm keeps a mean, a variance, and a count of batches.",
     }
     if (number := whole(answer)) is None:
-        return f"a whole number of entries is asked for, not {answer!r}."
+        return not_whole(answer, "entries")
     if number == 13:
         return ""
     return hints.get(number, f"not {number}. Entries, not numbers: a weight is one, a bias is one.")

@@ -9,14 +9,14 @@ from torch import Tensor
 from nonlocal_tut.check.largest import Largest
 from nonlocal_tut.check.misfit import misfit
 from nonlocal_tut.check.operations import Operations
-from nonlocal_tut.check.whole import whole
+from nonlocal_tut.check.whole import not_whole, whole
 
 
 def _smallest_side(answer: Any) -> str:
     """7.1: the smallest square with more positions than the pyramid has keys, by its side."""
     side = whole(answer)
     if side is None:
-        return f"a whole number of positions along a side is asked for, not {answer!r}."
+        return not_whole(answer, "positions along a side")
     keys = 1 + 9 + 36 + 64
     if side == 11:
         return ""

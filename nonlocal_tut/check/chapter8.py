@@ -8,13 +8,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nonlocal_tut.check.misfit import misfit
-from nonlocal_tut.check.whole import whole
+from nonlocal_tut.check.whole import not_whole, whole
 
 
 def _layers(answer: Any) -> str:
     """8.1: 3×3×3 layers until a dot that moves 3 positions per frame is heard of 2 frames later."""
     if (number := whole(answer)) is None:
-        return f"a whole number of layers is asked for, not {answer!r}."
+        return not_whole(answer, "layers")
     hints = {
         2: "two layers reach two frames back, and two positions to each side. Where is the dot?",
         3: "three positions in one frame; the question comes two frames later.",
