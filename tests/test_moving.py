@@ -4,15 +4,12 @@ from itertools import pairwise, product
 
 import pytest
 import torch
+from drawn_data import assert_the_generator_alone_decides, seeded
 from torch import nn
 
 from nonlocal_tut import NonLocalBlock
 from nonlocal_tut.tasks import COLORS, answers
 from nonlocal_tut.tasks.moving import ASKED, moving_copy, train, twin
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def read(maps):
@@ -90,13 +87,7 @@ def test_all_questions_steps_frames_and_colors_are_drawn():
 
 
 def test_the_generator_alone_decides():
-    def draw(generator):
-        return torch.cat([t.flatten() for t in moving_copy(50, generator=generator)])
-
-    before = torch.get_rng_state()
-    first, generator = draw(seeded(5)), seeded(5)
-    assert torch.equal(first, draw(generator)) and not torch.equal(first, draw(generator))
-    assert torch.equal(torch.get_rng_state(), before)
+    assert_the_generator_alone_decides(lambda generator: moving_copy(50, generator=generator))
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,13 @@ from itertools import product
 
 import pytest
 import torch
+from drawn_data import seeded
 from torch import nn
 from torch.nn import functional as F
 
 from nonlocal_tut.tasks import COLORS, answers
 from nonlocal_tut.tasks.denoise import noisy_crops, psnr
 from nonlocal_tut.tasks.stereo import CELL, CHANNELS, stereo, train
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def pictures():

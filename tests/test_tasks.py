@@ -5,15 +5,12 @@ from itertools import product
 
 import pytest
 import torch
+from drawn_data import assert_the_generator_alone_decides, seeded
 from torch import nn
 from torch.nn import functional as F
 
 from nonlocal_tut import receptive_field as rf
 from nonlocal_tut.tasks import COLORS, Examples, Trained, answers, remote_copy, train
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def read(maps):
@@ -87,16 +84,9 @@ def test_every_color_is_drawn_evenly_at_every_distance():
 
 
 def test_the_generator_alone_decides():
-    def draw(generator):
-        return torch.cat([t.flatten() for t in remote_copy(50, side=6, generator=generator)])
-
-    torch.manual_seed(1)
-    first = draw(seeded(5))
-    torch.manual_seed(2)
-    generator = seeded(5)
-    assert torch.equal(first, draw(generator))
-    assert not torch.equal(first, draw(generator)), "a second batch is a fresh one"
-    assert not torch.equal(first, draw(seeded(6)))
+    assert_the_generator_alone_decides(
+        lambda generator: remote_copy(50, side=6, generator=generator)
+    )
 
 
 def test_the_global_random_state_is_untouched_by_the_data():
