@@ -75,3 +75,10 @@ def test_a_share_is_taken_within_a_round_and_slow_forms_have_three(monkeypatch):
 
 def test_the_path_of_this_machine_is_not_told():
     assert speed._shown(["--only", "7", "--out", "/tmp/x.json"]) == ["--only", "7"]
+
+
+def test_where_all_others_were_slow_at_first_the_best_of_them_counts(monkeypatch):
+    times = {"ours": [2.0] * 7, "plain": [7.0] * 3, "article": [9.0] * 3}
+    monkeypatch.setattr(speed, "_times", lambda runs, first: times)
+    row = speed.row_of("SelfAttention2d", (1, 64, 2, 2), False)
+    assert (row["best"], row["share"]) == ("plain", 3.5)
