@@ -1,7 +1,7 @@
 # make book   the rendered book, in _build/html
 # make test   everything that CI checks
 # make peers  our block against other people's packages, which it installs first
-# make foreign   a block put into other people's models, and their bytes; installs them first
+# make foreign   a block put into other people's models, their bytes, and ONNX; installs them first
 # make bench  bytes and times beside theirs, into book/data; wants a quiet machine
 # make gpu    all that the book says of CUDA, checked on the first GPU, in eight minutes
 # make notebooks   run the pages again and write their outputs back
@@ -44,7 +44,7 @@ peers: install-peers
 
 foreign: $(READY)
 	@$(PIP) --no-deps -r requirements-foreign.txt
-	REQUIRE_FOREIGN=1 $(BIN)/python -m pytest -q tests/test_foreign.py tests/test_networks.py
+	REQUIRE_FOREIGN=1 $(BIN)/python -m pytest -q tests/test_foreign.py tests/test_networks.py tests/test_onnx.py
 
 bench: install-peers
 	$(BIN)/python -m bench $(BENCH)

@@ -181,7 +181,7 @@ def _provenance(told: list[str]) -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "times": "Milliseconds of one run, median of the rounds; in each round every form has its "
         f"turn of {1000 * TURN:g} ms or one run. share: the best other form's time over ours, in "
-        f"the same round, median. Forms {SLOW:g} times slower than ours at first have three rounds.",
+        f"the same round, median. Forms that first took {SLOW:g} times as long have three rounds.",
     }
 
 

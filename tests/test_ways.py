@@ -80,22 +80,6 @@ def test_a_trace_from_a_batch_of_one_holds_for_odd_sides(kind, attention, grad):
         assert torch.allclose(traced(x), block(x), atol=1e-5)
 
 
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("kind", [k for k in KINDS if k != "concatenation"])
-def test_onnx_equals_the_block_at_odd_sides(kind, tmp_path):
-    """Concatenation's searchsorted has no operator there; its attention="matmul" has."""
-    onnxruntime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
-    block, path = made(kind), str(tmp_path / "block.onnx")
-    program = torch.onnx.export(
-        block, (ONE,), dynamo=True, dynamic_shapes=(sides(),), verbose=False
-    )
-    program.save(path)
-    session = onnxruntime.InferenceSession(path)
-    (y,) = session.run(None, {session.get_inputs()[0].name: ODD.numpy()})
-    assert torch.allclose(torch.from_numpy(y), block(ODD), atol=1e-5)
-
-
 @pytest.mark.parametrize("dynamic", [None, True])
 def test_compiled_without_a_graph_break_and_with_odd_sides(dynamic):
     for kind in KINDS:

@@ -28,6 +28,10 @@ from nonlocal_tut.pairwise.small import is_small
 Attention = Literal["fused", "matmul", "chunked"]
 ATTENTION: tuple[Attention, ...] = get_args(Attention)
 CHUNK = 2**20  # entries of the matrix that "chunked" holds at a time: 4 MiB in float32
+NO_ONNX = (
+    "ONNX has no operators for attention={attention!r} with pairwise={pairwise!r}; "
+    'export the block with attention="matmul", which computes the same'
+)
 
 
 def affinity(
@@ -83,7 +87,8 @@ def attend(
 
     Raises ValueError for an unknown `pairwise` or `attention`, and for shapes or dtypes that do not
     fit. The fused softmax has two derivatives, on a GPU one, and none in forward mode; asked for
-    another it raises RuntimeError. On small maps, as products, it has all. See chapter 5, "Can it
+    another it raises RuntimeError, and so do an export to ONNX of "chunked" and one of a
+    concatenation that is "fused". On small maps, as products, it has all. See chapter 5, "Can it
     be exact without the N×N matrix?".
     """
     one_of("pairwise", pairwise, PAIRWISE)
@@ -93,6 +98,8 @@ def attend(
         theta, phi = split_concatenation(theta, phi, w_f)  # (B, N, 1), (B, M, 1)
     if attention == "matmul":
         return weights(theta, phi, pairwise) @ g
+    if (attention == "chunked" or pairwise == "concatenation") and _to_onnx():
+        raise RuntimeError(NO_ONNX.format(attention=attention, pairwise=pairwise))
     if attention == "chunked":
         return chunked(theta, phi, g, pairwise, CHUNK)
     n, m, d, dv = theta.shape[1], phi.shape[1], theta.shape[2], g.shape[2]
@@ -106,6 +113,15 @@ def attend(
     if capability is not None and not has_a_kernel(dtype_in_kernel(g), capability):
         return chunked(theta, phi, g, pairwise, CHUNK)  # no kernel there takes this dtype
     return fused_softmax(theta, phi, g, cuda=capability is not None)
+
+
+def _to_onnx() -> bool:
+    return torch.onnx.is_in_onnx_export()
+
+
+# A graph takes its answer as it is, and not as always False. torch.compiler.assume_constant_result
+# sets the same mark, and imports torch._dynamo for it: a second.
+_to_onnx._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def check_operands(
@@ -136,8 +152,8 @@ def split_concatenation(theta: Tensor, phi: Tensor, w_f: Tensor) -> tuple[Tensor
 
     w_f: (2d,) is w_theta above w_phi. Written so, no (B, 2d, N, M) tensor of pairs is ever needed.
     """
-    w_theta, w_phi = w_f.chunk(2)  # (d,), (d,)
-    return (theta @ w_theta).unsqueeze(-1), (phi @ w_phi).unsqueeze(-1)
+    w_theta, w_phi = w_f.unsqueeze(1).chunk(2)  # (d, 1), (d, 1)
+    return theta @ w_theta, phi @ w_phi
 
 
 def _reassociated(theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
