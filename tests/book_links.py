@@ -25,7 +25,11 @@ OTHER_HOST = re.compile(
 )
 
 
-ADDRESSES = ("repository.url", "launch_buttons.")  # in _config.yml: links, which load nothing
+ADDRESSES = (
+    "repository.url",
+    "launch_buttons.",
+    "html.baseurl",
+)  # in _config.yml; they load nothing
 LOADERS = ("analytics", "comments", "thebe")  # ... and what loads scripts of others, if switched on
 
 

@@ -31,6 +31,7 @@ ICON_NAME = re.compile(r"\bfa-([a-z0-9-]+)")
 FONTS = ("fa-solid-900", "fa-regular-400", "fa-brands-400")
 SPHINX_SEARCH = r"searchtools\.js|language_data\.js|searchindex\.js"
 LANDMARK = 'id="pst-primary-sidebar" role="navigation" aria-label="The book"'
+NUMBER = r'<span [^>]*>\[</span><a role="doc-backlink"( href="[^"]*")>\d+</a><span [^>]*>\]</span>'
 TYPESETTING = """<script>
     // book.js takes this away when formulas are set; if that fails, time does.
     document.documentElement.classList.add("typesetting");
@@ -112,8 +113,10 @@ def mend(html):
     - sphinx-thebe, which runs code on another host, is switched off and still writes its constants
       twice, so that the second fails: all of it goes.
     - Sphinx's search, of a megabyte, gives way to the book's (see search_sections).
+    - The first page's title says the book's name once, and without scripts a page has colors.
     - A summary's text ("Set-up") is its name; an aria-label beside it would be another.
-    - The sidebar is a landmark as a whole, and a list of references has the roles that it needs.
+    - The sidebar is a landmark as a whole, and a list of references is a list; its numbers, which
+      nobody cites, give way to the link that they were.
     - Formulas are set before the text is shown, so that no line moves under a reader's eyes.
     """
     html = re.sub(r"\s*<script>const THEBE_JS_URL.*?</script>", "", html)
@@ -121,12 +124,15 @@ def mend(html):
     html = re.sub(r'\s*<script defer src="[^"]*fontawesome\.js[^>]*></script>', "", html)
     html = re.sub(rf'\s*<script[^>]*src="[^"]*(?:{SPHINX_SEARCH})[^>]*></script>', "", html)
     html = re.sub(rf'\s*<link[^>]*href="[^"]*(?:{SPHINX_SEARCH})[^>]*>', "", html)
+    html = re.sub(r"<title>(.*?) &#8212; \1</title>", r"<title>\1</title>", html)
+    html = re.sub(r'(<html[^>]*data-theme=)"auto"', r'\1"light"', html)
     first, *others = re.findall(r'<meta name="viewport"[^>]*>', html) or [""]
     if others:
         head, rest = html.split(first, 1)
         html = head + first + re.sub(r'\s*<meta name="viewport"[^>]*>', "", rest)
     html = re.sub(r'(<summary)\s+aria-label="Toggle hidden content"', r"\1", html)
-    html = re.sub(r' role="(?:doc-biblioentry|list)"(?=[^>]*>)', "", html)
+    html = html.replace('role="doc-biblioentry"', 'role="listitem"')
+    html = re.sub(NUMBER, r'<a role="doc-backlink" aria-label="what it is good for"\1>↑</a>', html)
     html = html.replace('<div id="pst-primary-sidebar" class=', f"<div {LANDMARK} class=")
     if 'class="math' in html and TYPESETTING not in html:
         html = html.replace("</head>", f"{TYPESETTING}\n  </head>", 1)

@@ -54,6 +54,14 @@ function excerpt(text, query) {
   return (start ? "… " : "") + text.slice(start, start + 140) + (start + 140 < text.length ? " …" : "");
 }
 
+// A text into an element, its Chinese marked as such for the voice that reads it.
+function write(element, text) {
+  const chinese = (run) =>
+    Object.assign(document.createElement("span"), { lang: "zh", textContent: run });
+  const parts = text.split(/([\u3400-\u9fff]+)/);
+  element.replaceChildren(...parts.map((part, at) => (at % 2 ? chinese(part) : part)));
+}
+
 function listed(hits, query, root) {
   const list = document.createElement("ol");
   list.className = "section-hits";
@@ -61,9 +69,8 @@ function listed(hits, query, root) {
     const item = list.appendChild(document.createElement("li"));
     const link = item.appendChild(document.createElement("a"));
     link.href = root + address;
-    link.textContent = heading;
-    const where = item.appendChild(document.createElement("p"));
-    where.textContent = `${page}: ${excerpt(text, query)}`;
+    write(link, heading);
+    write(item.appendChild(document.createElement("p")), `${page}: ${excerpt(text, query)}`);
   }
   return list;
 }
@@ -87,7 +94,7 @@ async function answer(query, place) {
   const hits = query.trim() ? find(made, window.SECTIONS, query) : [];
   const root = document.documentElement.dataset.content_root;
   place.replaceChildren(listed(hits, query, root));
-  if (query.trim() && !hits.length) place.textContent = `Nothing found for “${query}”.`;
+  if (query.trim() && !hits.length) write(place, `Nothing found for “${query}”.`);
 }
 
 function start() {

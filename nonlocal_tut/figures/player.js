@@ -12,31 +12,13 @@
 const OWN_KEYS = 'data-lm-suppress-shortcuts="true"'; // JupyterLab's shortcuts stay out
 const PACE = 900; // milliseconds a frame is shown
 
-const STYLE = `
-.touch-figure { max-width: 640px; line-height: 1.4; scroll-margin-top: 5rem; color: var(--pst-color-text-base, inherit);
-  --theta: #0072B2; --phi: #D55E00; --g: #009E73; --out: #AA4499; --input: #666666; --matrix: #00224E;
-  --paper: var(--pst-color-background, #ffffff); --ink: var(--pst-color-text-base, #222222); }
-html[data-theme="dark"] .touch-figure, [data-jp-theme-light="false"] .touch-figure {
-  --theta: #56B4E9; --phi: #F58A4B; --g: #2FC89A; --out: #D585C8; --input: #A8B3BF;
-  --matrix: #C8B866; }
-.touch-figure svg { display: block; width: 100%; max-width: 520px; height: auto; }
-.touch-figure.can-touch svg { cursor: pointer; }
-.touch-figure .drag { touch-action: none; cursor: grab; }
-.touch-figure svg text { font: 12px system-ui, sans-serif; fill: var(--ink); }
-.touch-figure svg:focus-visible { outline: 3px solid var(--theta); }
-.touch-figure .controls { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; }
-.touch-figure .controls input[type=range] { flex: 1 1 9rem; min-width: 0; accent-color: var(--theta); }
-.touch-figure :is(button, select) { font: inherit; min-height: 2.2rem; padding: 0 .7rem;
-  color: inherit; background: var(--paper); border: 1px solid currentcolor; border-radius: .3rem; }
-.touch-figure [role=status] { min-height: 2.8em; margin: .5rem 0 0; }`;
-
 function play(root, figure) {
   root.dataset.ready = "yes";
   const names = Object.keys(figure.choices);
   const choice = {};
   for (const name of names) choice[name] = Object.keys(figure.choices[name][1])[0];
   Object.assign(choice, figure.start);
-  root.innerHTML = `<style>${STYLE}</style><div class="stage"></div>
+  root.innerHTML = `${root.querySelector("style").outerHTML}<div class="stage"></div>
     <p role="status" aria-live="polite"></p>
     <div class="controls" role="group" aria-label="${figure.name}">${controls(figure)}</div>`;
   const find = (selector) => root.querySelector(selector);

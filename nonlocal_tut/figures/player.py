@@ -2,7 +2,7 @@
 
 `NAME.js` beside this file holds the figure, a pure function from a state to SVG and a sentence (see
 `player.js` for its shape); `NAME.html` is one frame of it, written by tools/still_frames.py, which
-stands on the page where scripts are off.
+stands on the page where scripts are off, in the same colors (`player.css`).
 """
 
 import json
@@ -23,9 +23,10 @@ class Figure:
         return f"a figure to touch, in a page with scripts: {self.says}"
 
     def _repr_html_(self) -> str:
-        still = read(f"{self.name}.html")
+        style, still = read("player.css"), read(f"{self.name}.html")
         return (
-            f'<div class="touch-figure" data-figure="{self.name}">\n{still}</div>\n'
+            f'<div class="touch-figure" data-figure="{self.name}">\n'
+            f"<style>\n{style}</style>\n{still}</div>\n"
             f'<script>(() => {{\n"use strict";\n{self.script()}{read("player.js")}'
             f"document.querySelectorAll('[data-figure=\"{self.name}\"]:not([data-ready])')"
             ".forEach((root) => play(root, figure));\n})();</script>"

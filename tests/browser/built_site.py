@@ -4,6 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 REQUIRED = os.environ.get("REQUIRE_BROWSER") == "1"
@@ -21,3 +23,11 @@ PAGES = sorted(
     for path in [*SITE.glob("book/*.html"), SITE / "search.html"]
     if path.is_file()
 )
+BOOK = [name for name in PAGES if name != "search.html"]
+
+
+def each_page(*themes, pages=PAGES):
+    """Each page of the site in these themes, opened once for all tests that ask for it."""
+    wanted = [(name, theme) for name in pages for theme in themes]
+    names = [f"{Path(name).stem}-{theme}" for name, theme in wanted]
+    return pytest.mark.parametrize("opened", wanted, ids=names, indirect=True, scope="session")

@@ -1,0 +1,37 @@
+"""A Sphinx extension: the verdicts of claims.md at a glance, one row each.
+
+```{scoreboard}
+```
+"""
+
+import re
+from pathlib import Path
+
+from sphinx.util.docutils import SphinxDirective
+
+ROW = re.compile(r"^\| (A\d+) \| (.+?) \| (.+?) \| (.+) \|$", re.MULTILINE)
+CELL = re.compile(r"\]\((#claim-[\w-]+)\)")  # the first link of a claim leads to what asserts it
+
+
+def board(claims):
+    """The text of claims.md -> a table in Markdown: verdict, how many, which, linked."""
+    verdicts = {}
+    for name, says, verdict, place in ROW.findall(claims):
+        cell = CELL.search(place)
+        link = f'[{name}]({cell[1] if cell else "claims.md"} "{says}")'
+        verdicts.setdefault(verdict, []).append(link)
+    rows = sorted(verdicts.items())
+    lines = [f"| {verdict} | {len(links)} | {' · '.join(links)} |" for verdict, links in rows]
+    return "\n".join(["| verdict | claims | which |", "|---|---|---|", *lines])
+
+
+class Scoreboard(SphinxDirective):
+    def run(self):
+        file = Path(self.env.srcdir, "book", "claims.md")
+        self.env.note_dependency(str(file))
+        return self.parse_text_to_nodes(board(file.read_text(encoding="utf-8")))
+
+
+def setup(app):
+    app.add_directive("scoreboard", Scoreboard)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
