@@ -35,6 +35,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check --exclude '*.ipynb' .
 	$(BIN)/codespell nonlocal_tut tests tools bench book README.md
 	$(BIN)/mypy
+	$(BIN)/zizmor --offline --quiet --pedantic .github
 
 install-peers: $(READY)
 	@$(PIP) --no-deps -r requirements-peers.txt
@@ -55,7 +56,7 @@ gpu: $(READY)
 notebooks: $(READY)
 	$(BIN)/python tools/run_notebooks.py
 
-$(READY): requirements.txt pyproject.toml
+$(READY): requirements.txt constraints.txt pyproject.toml
 	@$(if $(PYTHON),,echo "This book needs Python 3.11 or newer; none was found. Name one: make PYTHON=/path/to/python3.11" >&2; exit 1)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "This book needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; exit 1; }
@@ -65,7 +66,7 @@ $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -m venv .venv
 	@$(if $(TORCH_INDEX),$(PIP) --retries 0 --no-deps --extra-index-url $(TORCH_INDEX) \
 		"$$(grep '^torch==' requirements.txt)")
-	@$(PIP) -r requirements.txt --editable .
+	@$(PIP) -r requirements.txt -c constraints.txt --editable .
 	@$(BIN)/python -c 'import torch; print("torch", torch.__version__, "is in .venv")'
 	@touch $@
 
