@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -72,6 +73,11 @@ def test_the_wheel_holds_the_module_and_asks_for_ranges(wheel):
         wheel.read("nonlocal_tut/data/bench_cpu.json")
         == (ROOT / "book" / "data" / "bench_cpu.json").read_bytes()
     )
+
+
+def test_the_citation_names_the_same_version(wheel):
+    said = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"]
+    assert f"nonlocal_tut-{said}.dist-info/METADATA" in wheel.namelist()
 
 
 def test_the_source_archive_builds_the_same_wheel_and_holds_no_tests(sdist, wheel, tmp_path):
