@@ -4,6 +4,7 @@
 # make foreign   a block put into other people's models, and their bytes; installs them first
 # make bench  bytes and times beside theirs, into book/data; wants a quiet machine
 # make gpu    all that the book says of CUDA, checked on the first GPU, in eight minutes
+# make portable   pages and tests as on other machines, into book/data/tested_on.json; half an hour
 # make notebooks   run the pages again and write their outputs back
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -18,7 +19,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 READY := .venv/.ready
 export KINETO_LOG_LEVEL ?= 6
 
-.PHONY: book test lint peers foreign install-peers bench gpu notebooks clean
+.PHONY: book test lint peers foreign install-peers bench gpu portable notebooks clean
 book test peers foreign notebooks: export OMP_NUM_THREADS ?= 1
 
 book: $(READY)
@@ -33,7 +34,7 @@ test: lint
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --exclude '*.ipynb' .
-	$(BIN)/codespell nonlocal_tut tests tools bench book README.md
+	$(BIN)/codespell nonlocal_tut tests tools bench book README.md CONTRIBUTING.md CHANGELOG.md
 	$(BIN)/mypy
 	$(BIN)/zizmor --offline --quiet --pedantic .github
 
@@ -52,6 +53,9 @@ bench: install-peers
 
 gpu: $(READY)
 	$(BIN)/python tools/gpu.py $(GPU)
+
+portable: $(READY)
+	$(BIN)/python tools/portable.py $(PORTABLE)
 
 notebooks: $(READY)
 	$(BIN)/python tools/run_notebooks.py
