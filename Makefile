@@ -4,6 +4,7 @@
 # make foreign   a block put into other people's models, their bytes, and ONNX; installs them first
 # make bench  bytes and times beside theirs, into book/data; wants a quiet machine
 # make gpu    all that the book says of CUDA, checked on the first GPU, in eight minutes
+# make portable   pages and tests as on other machines, into book/data/tested_on.json; half an hour
 # make notebooks   run the pages again and write their outputs back
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -18,7 +19,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 READY := .venv/.ready
 export KINETO_LOG_LEVEL ?= 6
 
-.PHONY: book test lint peers foreign install-peers bench gpu notebooks clean
+.PHONY: book test lint peers foreign install-peers bench gpu portable notebooks clean
 book test peers foreign notebooks: export OMP_NUM_THREADS ?= 1
 
 book: $(READY)
@@ -33,8 +34,9 @@ test: lint
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --exclude '*.ipynb' .
-	$(BIN)/codespell nonlocal_tut tests tools bench book README.md
+	$(BIN)/codespell nonlocal_tut tests tools bench book README.md CONTRIBUTING.md CHANGELOG.md
 	$(BIN)/mypy
+	$(BIN)/zizmor --offline --quiet --pedantic .github
 
 install-peers: $(READY)
 	@$(PIP) --no-deps -r requirements-peers.txt
@@ -52,10 +54,13 @@ bench: install-peers
 gpu: $(READY)
 	$(BIN)/python tools/gpu.py $(GPU)
 
+portable: $(READY)
+	$(BIN)/python tools/portable.py $(PORTABLE)
+
 notebooks: $(READY)
 	$(BIN)/python tools/run_notebooks.py
 
-$(READY): requirements.txt pyproject.toml
+$(READY): requirements.txt constraints.txt pyproject.toml
 	@$(if $(PYTHON),,echo "This book needs Python 3.11 or newer; none was found. Name one: make PYTHON=/path/to/python3.11" >&2; exit 1)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "This book needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; exit 1; }
@@ -65,7 +70,7 @@ $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -m venv .venv
 	@$(if $(TORCH_INDEX),$(PIP) --retries 0 --no-deps --extra-index-url $(TORCH_INDEX) \
 		"$$(grep '^torch==' requirements.txt)")
-	@$(PIP) -r requirements.txt --editable .
+	@$(PIP) -r requirements.txt -c constraints.txt --editable .
 	@$(BIN)/python -c 'import torch; print("torch", torch.__version__, "is in .venv")'
 	@touch $@
 

@@ -1,6 +1,7 @@
 """What every test process and every notebook kernel it starts should see."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import matplotlib.font_manager
@@ -20,3 +21,6 @@ os.environ.setdefault("TORCH_LOGS", "-torch.utils.flop_counter")
 # So does matplotlib where it cannot write to HOME, or is long at its list of fonts: both are over
 # with the import above, and kernels take what it left. Nor do they see anybody's matplotlibrc.
 os.environ["MPLCONFIGDIR"] = matplotlib.get_cachedir()
+# A kernel is spoken to through files that Jupyter keeps in HOME, which may not be ours to write.
+_files = tempfile.TemporaryDirectory(prefix="kernels-")  # gone when this process is
+os.environ["JUPYTER_RUNTIME_DIR"] = _files.name

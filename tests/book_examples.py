@@ -6,7 +6,7 @@ from book_rules import SET_UP
 from nbformat import v4
 from normal_form import normalise, read, write
 
-ADDRESS = "https://github.com/some-one/a-book"
+ADDRESS, TAG = "https://github.com/some-one/a-book", "v1.2"
 NEAR, FAR = "book/01_near.ipynb", "book/02_far.ipynb"
 FILES = {
     "_config.yml": f"repository:\n  url: {ADDRESS}\n  branch: main\n",
@@ -15,7 +15,7 @@ FILES = {
     "      - file: book/claims\n      - file: book/references\n      - file: book/problems\n",
     "README.md": f"Read [the pages](book/intro.md) of {ADDRESS}.\n",
     "CITATION.cff": f"repository-code: {ADDRESS}\n",
-    "pyproject.toml": f'[project.urls]\nRepository = "{ADDRESS}"\n',
+    "pyproject.toml": f'[project]\nversion = "1.2"\n[project.urls]\nRepository = "{ADDRESS}"\n',
     "book/intro.md": "# Start\nGo to [near](01_near.ipynb#reach) or [out](https://example.org).\n\n"
     "| [1](01_near.ipynb) | Look | 5 |\n| [2](02_far.ipynb) | Look | 5 |\n\n"
     "## What comes out?\n- **3.1** [seconds](#so-it-is).\n",
@@ -45,12 +45,12 @@ def build(root):
 
 
 def _chapter(page, **claims):
-    colab = f"https://colab.research.google.com/github/some-one/a-book/blob/main/{page}"
+    colab = f"https://colab.research.google.com/github/some-one/a-book/blob/{TAG}/{page}"
     figure = v4.new_output("display_data", {"image/png": "aGVsbG8=", "text/plain": "<Figure>"})
     seconds = "# not compared: the seconds differ on each machine\nprint(seconds)"
     cells = [
         v4.new_markdown_cell(f"# Look\n[Open in Colab]({colab}) · 5 minutes to read"),
-        _code(SET_UP.format(address=ADDRESS), tags=["hide-input"], cellView="form"),
+        _code(SET_UP.format(address=ADDRESS, tag=TAG), tags=["hide-input"], cellView="form"),
         v4.new_markdown_cell("(so-it-is)=\n## It is so\n{cite}`one`. " + "word " * 1500),
         _code("draw()", figure, mystnb={"image": {"alt": "A white square, " * 3}}),
         _code(seconds, v4.new_output("stream", text="3.1\n"), tags=["nbval-ignore-output"]),

@@ -25,31 +25,26 @@ OTHER_HOST = re.compile(
 )
 
 
-ADDRESSES = (
-    "repository.url",
-    "launch_buttons.",
-    "html.baseurl",
-)  # in _config.yml; they load nothing
+ADDRESSES = ("repository.url", "html.baseurl")  # in _config.yml: links, which load nothing
 LOADERS = ("analytics", "comments", "thebe")  # ... and what loads scripts of others, if switched on
 
 
 @rule
 def colab_links_lead_home(book):
-    branch = yaml.safe_load(book.text("_config.yml"))["repository"].get("branch", "main")
     found = []
     for page, cells in book.notebooks.items():
         links = [(cell, match) for cell in cells for match in COLAB.finditer(cell.source)]
         if len(links) != 1 or links[0][0] is not cells[0]:
             found.append(f"{page}: {len(links)} Colab links; one is needed, in the first cell")
         found += [
-            f"{cell.where}: its Colab link opens {match[2]}/{match[3]}, not {branch}/{page}"
+            f"{cell.where}: its Colab link opens {match[2]}/{match[3]}, not {book.tag}/{page}"
             for cell, match in links
-            if (match[2], match[3]) != (branch, page)
+            if (match[2], match[3]) != (book.tag, page)
         ]
-    for page in book.pages:
+    for page in [*book.pages, "README.md"]:
         if page.endswith(".md"):
             for match in COLAB.finditer(book.text(page)):
-                if match[2] != branch or match[3] not in book.notebooks:
+                if match[2] != book.tag or match[3] not in book.notebooks:
                     found.append(f"{page}: its Colab link opens {match[2]}/{match[3]}, no notebook")
     return found
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 from normal_form import numbered, output_text, read
-from set_repository import present_address
+from set_repository import present_address, tag
 
 CLAIM_COLUMNS = ["id", "the article says", "verdict", "what came out, and its cell"]
 
@@ -114,6 +114,11 @@ class Book:
     def address(self):
         """The repository's address, from `_config.yml`."""
         return present_address(self.root)
+
+    @cached_property
+    def tag(self):
+        """The tag of the version that pages on Colab install."""
+        return tag(self.root)
 
     @cached_property
     def toc(self):

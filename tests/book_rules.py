@@ -13,7 +13,7 @@ SET_UP = """\
 import importlib.util
 
 if importlib.util.find_spec("nonlocal_tut") is None:
-    %pip install --quiet --no-deps git+{address}"""
+    %pip install --quiet --no-deps git+{address}@{tag}"""
 HIDES_THE_CODE = {"hide-input", "hide-cell", "remove-cell", "remove-input"}
 NOT_COMPARED = {"nbval-ignore-output", "nbval-skip"}
 SHELL = re.compile(  # what hands a line to a shell, whose failure nobody sees
@@ -68,7 +68,7 @@ def figures_have_alt_text(book):
 
 @rule
 def set_up_cell_is_the_same(book):
-    wanted, found = SET_UP.format(address=book.address), []
+    wanted, found = SET_UP.format(address=book.address, tag=book.tag), []
     for page, cells in book.code.items():
         fetching = [cell for cell in cells if "pip install" in cell.source]
         if len(fetching) != 1 or fetching[0] is not cells[0]:

@@ -11,6 +11,7 @@ from book_examples import (
     ADDRESS,
     FAR,
     NEAR,
+    TAG,
     add,
     both,
     count,
@@ -35,8 +36,8 @@ CLAIMS, BIB = "book/claims.md", "book/references.bib"
 PROBLEMS = "book/problems.md"
 REFERENCES, GLOSSARY = "book/references.md", "book/glossary.md"
 TERMS = "```{glossary}\nkey\n  键. By which one is found.\n\n"
-SET_UP = rules.SET_UP.format(address=ADDRESS)
-HOME = "https://colab.research.google.com/github/some-one/a-book/blob/main/book/01_near.ipynb"
+SET_UP = rules.SET_UP.format(address=ADDRESS, tag=TAG)
+HOME = "https://colab.research.google.com/github/some-one/a-book/blob/v1.2/book/01_near.ipynb"
 COLAB = "https://colab.research.google.com/github/a/b/blob/main/book/9.ipynb"
 MACHINE = ("/home/me/x.py", "/root/x", "/tmp/ipykernel_7/8.py", "/Users/me/x", "/work/x")
 MACHINE += ("C:\\Users\\me", "~/x.py", "lib/site-packages/torch", "0x7f3a5c01d2b0")
@@ -61,6 +62,7 @@ BROKEN = {
     ],
     rules.set_up_cell_is_the_same: [
         (f"{FAR}, code cell 1: ", "differs", swap(FAR, "--no-deps ", "")),
+        (f"{NEAR}, code cell 1: ", "differs", swap(NEAR, f"@{TAG}", "")),
         (NEAR, "0 cells fetch", source(1, "import torch")),
         (NEAR, "2 cells fetch", source(3, "%pip install x")),
         (NEAR, "the first", both(source(1, "draw()"), source(2, SET_UP))),
@@ -97,8 +99,9 @@ BROKEN = {
         (NEAR, "4512 words", swap(NEAR, "word ", "word or two ")),
     ],
     links.colab_links_lead_home: [
-        (f"{NEAR}, markdown cell 1: ", "02_", swap(NEAR, "main/book/01", "main/book/02")),
-        (f"{NEAR}, markdown cell 1: ", "dev/", swap(NEAR, "blob/main", "blob/dev")),
+        (f"{NEAR}, markdown cell 1: ", "02_", swap(NEAR, "v1.2/book/01", "v1.2/book/02")),
+        (f"{NEAR}, markdown cell 1: ", "dev/", swap(NEAR, "blob/v1.2", "blob/dev")),
+        (f"{NEAR}, markdown cell 1: ", "v1.2/", swap("pyproject.toml", "1.2", "1.3")),
         (NEAR, "0 Colab links", swap(NEAR, "google.com/github", "example.org")),
         (NEAR, "in the first", both(swap(NEAR, HOME, ""), swap(NEAR, "It is so", HOME))),
         (NEAR, "2 Colab links", swap(NEAR, "It is so", COLAB)),

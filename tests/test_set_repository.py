@@ -3,7 +3,7 @@
 import pytest
 import set_repository as tool
 from book_examples import ADDRESS, FAR, NEAR, build
-from book_links import one_repository_address
+from book_links import colab_links_lead_home, one_repository_address
 from book_pages import Book
 from book_rules import set_up_cell_is_the_same
 
@@ -32,6 +32,22 @@ def test_every_place_changes_and_nothing_else(tmp_path):
     assert set_up_cell_is_the_same(Book(tmp_path)) == []
 
 
+def test_another_version_is_written_without_an_address(tmp_path, capsys, monkeypatch):
+    build(tmp_path)
+    before = contents(tmp_path)
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    version = tmp_path / "pyproject.toml"
+    version.write_text(version.read_text("utf-8").replace("1.2", "1.3.0"), encoding="utf-8")
+    assert colab_links_lead_home(Book(tmp_path)) and set_up_cell_is_the_same(Book(tmp_path))
+    assert tool.main([]) == 0
+    assert f"{NEAR}: 2 places\n" in (said := capsys.readouterr().out)
+    assert "git push origin v1.3.0" in said and "_config.yml" not in said
+    assert colab_links_lead_home(Book(tmp_path)) == set_up_cell_is_the_same(Book(tmp_path)) == []
+    for path, content in contents(tmp_path).items():
+        if path.suffix == ".ipynb":
+            assert content == before[path].replace(b"v1.2", b"v1.3.0")
+
+
 def test_a_second_time_changes_nothing_and_there_is_a_way_back(tmp_path):
     build(tmp_path)
     before = contents(tmp_path)
@@ -46,7 +62,20 @@ def test_a_second_time_changes_nothing_and_there_is_a_way_back(tmp_path):
 @pytest.mark.parametrize(
     "before, after",
     [
-        ("git+https://github.com/some-one/a-book", "git+https://github.com/new-owner/new.name"),
+        (
+            "git+https://github.com/some-one/a-book",
+            "git+https://github.com/new-owner/new.name@v1.2",
+        ),
+        (
+            "git+https://github.com/some-one/a-book@v1`",
+            "git+https://github.com/new-owner/new.name@v1.2`",
+        ),
+        ("git+https://github.com/some-one/a-book-2", "git+https://github.com/some-one/a-book-2"),
+        (
+            "colab.research.google.com/github/some-one/a-book/blob/main/book/1.ipynb",
+            "colab.research.google.com/github/new-owner/new.name/blob/v1.2/book/1.ipynb",
+        ),
+        ("github.com/some-one/a-book/blob/main/x", "github.com/new-owner/new.name/blob/main/x"),
         ("github.com/some-one/a-book.git@v1", "github.com/new-owner/new.name.git@v1"),
         ("(https://github.com/some-one/a-book).", "(https://github.com/new-owner/new.name)."),
         ("at https://github.com/some-one/a-book.", "at https://github.com/new-owner/new.name."),
@@ -109,10 +138,11 @@ def test_the_command_says_what_it_did(tmp_path, capsys, monkeypatch):
     assert f"{NEAR}: 2 places\n" in (said := capsys.readouterr().out)
     assert "_config.yml: 1 place\n" in said
     assert tool.main([NEW]) == 0
-    assert capsys.readouterr().out == f"Every file has {NEW} already.\n"
+    assert capsys.readouterr().out.startswith(f"Every file has {NEW} and v1.2 already.\n")
     assert tool.main(["https://github.com/a--b/c"]) == 1
     assert "'https://github.com/a--b/c'" in capsys.readouterr().err
-    assert tool.main([]) == 2
+    assert tool.main([]) == 0 and "and v1.2 already" in capsys.readouterr().out
+    assert tool.main([NEW, NEW]) == 2
 
 
 def test_a_run_that_was_cut_short_can_be_repeated(tmp_path):

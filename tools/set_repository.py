@@ -1,13 +1,16 @@
-"""Write the address of the book's repository wherever the book names it.
+"""Write the address of the book's repository, and the tag of its version, wherever they are named.
 
-python tools/set_repository.py https://github.com/OWNER/NAME
+python tools/set_repository.py [https://github.com/OWNER/NAME]
 
 `_config.yml` holds the present address. It is replaced there and in every page, badge, set-up
-cell and package file, and nothing else in those files changes.
+cell and package file. Without an address it stays. `pyproject.toml` holds the version: what opens
+a page on Colab and what installs the module ask for its tag, so that the two belong together for
+as long as the tag is there. Nothing else in those files changes.
 """
 
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import yaml
@@ -41,6 +44,12 @@ def present_address(root):
     return yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
 
 
+def tag(root):
+    """The tag of the version that `pyproject.toml` holds: v0.1.0."""
+    text = (root / "pyproject.toml").read_text(encoding="utf-8")
+    return f"v{tomllib.loads(text)['project']['version']}"
+
+
 def spellings(address):
     """How the book writes an address: the repository, a notebook on Colab, the rendered site."""
     owner, name = address.split("/")[-2:]
@@ -57,19 +66,25 @@ def book_files(root):
 
 
 def set_repository(url, root):
-    """Replace the present address by `url` below `root`; return {file: places} where it changed."""
-    new = "https://github.com/" + "/".join(parse(url))
+    """Write `url`, or no new address for None, and the version's tag into the files below `root`.
+
+    Returns {file: places} where something changed.
+    """
     old = present_address(root)
-    if new == old:
-        return {}
+    new = old if url is None else "https://github.com/" + "/".join(parse(url))
+    at, changes = tag(root), []
+    for before, after in zip(spellings(old), spellings(new), strict=True):
+        # A longer name that starts with this one, non-local-tutorial-2, is another repository.
+        changes.append((rf"(?<![\w.-]){re.escape(before)}(?=\.git\b|(?!\.?[\w-]))", after))
+    home, colab, _ = map(re.escape, spellings(new))
+    changes.append((rf"(?<=git\+https://){home}(@[\w.-]+|(?![\w.-]))", f"{spellings(new)[0]}@{at}"))
+    changes.append((rf"(?<![\w.-]){colab}/blob/[\w.-]+", f"{spellings(new)[1]}/blob/{at}"))
     texts, changed = {}, {}
     for path in book_files(root):
         text, places = path.read_bytes().decode("utf-8"), 0
-        for before, after in zip(spellings(old), spellings(new), strict=True):
-            # A longer name that starts with this one, non-local-tutorial-2, is another repository.
-            whole = rf"(?<![\w.-]){re.escape(before)}(?=\.git\b|(?!\.?[\w-]))"
-            text, found = re.subn(whole, after, text)
-            places += found
+        for pattern, after in changes:
+            places += sum(found[0] != after for found in re.finditer(pattern, text))
+            text = re.sub(pattern, after, text)
         if places:
             texts[path], changed[path.relative_to(root)] = text, places
     for path, text in texts.items():
@@ -79,18 +94,19 @@ def set_repository(url, root):
 
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
-    if len(argv) != 1:
-        print("usage: python tools/set_repository.py https://github.com/OWNER/NAME")
+    if len(argv) > 1:
+        print("usage: python tools/set_repository.py [https://github.com/OWNER/NAME]")
         return 2
     try:
-        changed = set_repository(argv[0], ROOT)
+        changed = set_repository(argv[0] if argv else None, ROOT)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
     for path, places in changed.items():
         print(f"{path}: {places} place{'s' * (places != 1)}")
     if not changed:
-        print(f"Every file has {present_address(ROOT)} already.")
+        print(f"Every file has {present_address(ROOT)} and {tag(ROOT)} already.")
+    print(f"On Colab the pages want the tag: git tag {tag(ROOT)}, then git push origin {tag(ROOT)}")
     return 0
 
 

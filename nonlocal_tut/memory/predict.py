@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -26,6 +27,9 @@ from nonlocal_tut.memory.stand_in import RunsAs
 from nonlocal_tut.memory.tracker import Tracker
 
 META = torch.device("meta")
+# torch imports its compiler when something is first checkpointed or optimized. Up to some release
+# before 2.11, and not after it, that import computes, with numbers that no meta tensor has.
+IMPORT_COMPUTES = torch.__version__ < "2.11"  # compared as releases, not as text
 
 
 def predict(
@@ -57,6 +61,8 @@ def predict(
     the meta device. See chapter 4, "Where do the bytes go?".
     """
     checked(make_module, input_shape, dtype, device)
+    if IMPORT_COMPUTES:
+        import_module("torch._dynamo")
     runs_as = RunsAs(device)
     try:
         module = without_numbers(built(make_module, META)).to(dtype).train(training)

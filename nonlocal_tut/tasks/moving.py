@@ -84,7 +84,7 @@ def _frames(kind: Tensor, frames: int, generator: torch.Generator) -> tuple[Tens
     pairs = torch.cartesian_prod(torch.arange(frames), torch.arange(frames))  # (T·T, 2)
     later = pairs[:, 1] - pairs[:, 0]
     fits = torch.stack([later == 0, later >= APART, later == 1, later >= APART])  # as in ASKED
-    drawn = fits[kind].double().multinomial(1, generator=generator)[:, 0]
+    drawn = _one_of(fits[kind], generator)
     return pairs[drawn, 0], pairs[drawn, 1]
 
 
@@ -92,7 +92,17 @@ def _far_from(dot: Tensor, side: int, generator: torch.Generator) -> Tensor:
     """A place APART or more from the dot, by rows or by columns: (B, 2) -> (B, 2)."""
     place = torch.cartesian_prod(torch.arange(side), torch.arange(side))  # (side·side, 2)
     far = (place - dot[:, None]).abs().amax(2) >= APART  # (B, side·side)
-    return place[far.double().multinomial(1, generator=generator)[:, 0]]
+    return place[_one_of(far, generator)]
+
+
+def _one_of(fits: Tensor, generator: torch.Generator) -> Tensor:
+    """One of the columns that fit, drawn evenly: (B, n), True or False -> (B,).
+
+    multinomial does so too, but draws others in torch 2.6 than in 2.13.
+    """
+    luck = torch.rand(len(fits), generator=generator, dtype=torch.float64)
+    rank = (luck * fits.sum(1)).long()  # 0 for the first that fits
+    return (fits.cumsum(1) > rank[:, None]).int().argmax(1)
 
 
 def twin(examples: Examples) -> Examples:
