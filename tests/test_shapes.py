@@ -157,6 +157,11 @@ CHOICES = [
 ]
 
 
+def test_sizes_are_chosen_from_the_odd_primes_none_left_out():
+    prime = [n for n in range(3, PRIMES[-1] + 1) if all(n % k for k in range(2, n))]
+    assert list(PRIMES) == prime
+
+
 @pytest.mark.parametrize("names", CHOICES)
 def test_chosen_sizes_keep_products_and_quotients_apart(names):
     sizes = shapes.ledger(lambda x: x + x, names).sizes

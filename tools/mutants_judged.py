@@ -81,7 +81,7 @@ class Copy:
 
     def __enter__(self):
         self.kept = tempfile.TemporaryDirectory(prefix="mutants-")
-        self.folder = Path(self.kept.name)
+        self.folder, self.known = Path(self.kept.name), {}
         self.tree = self.folder / "tree"
         command = ["git", "-C", str(ROOT), "ls-files", "-coz", "--exclude-standard"]
         listed = subprocess.check_output(command, text=True).split("\0")
@@ -107,19 +107,17 @@ class Copy:
         """A file without a mutant: {"seconds": {test: s}, "lines": {path: {line: tests}}}.
 
         Kept in _build/mutants until the file, what tests share, or the module changes. Raises
-        `Fails` if it does not pass.
+        `Fails` if it does not pass, also with its tests in the order that mutants see.
         """
-        shared = sorted(
-            f"tests/{p.name}" for p in (self.tree / "tests").glob("*.py") if p.name[:5] != "test_"
-        )
-        stamp = self.digest("nonlocal_tut", "tools", "conftest.py", *shared, file)
+        folders = [p for name in ("tests", "tools") for p in (self.tree / name).glob("*.py")]
+        shared = {f"{p.parent.name}/{p.name}" for p in folders}
+        shared -= {name for name in shared if name.startswith(("tests/test_", "tools/mutants"))}
+        stamp = self.digest("nonlocal_tut", "conftest.py", *sorted(shared), file)
         path = KEPT / f"{file.replace('/', '_')}.json"
         if path.exists() and (known := json.loads(path.read_text()))["stamp"] == stamp:
             return known
         page = file.endswith(".ipynb")
-        end, _ = self._fork(lambda: self._measure(file, page), PATIENCE)
-        if end != "survived":
-            raise Fails(f"{file} does not pass as it is:\n{self.said()[-3000:]}")
+        self._passes(file, lambda: self._measure(file, page))
         data = coverage.CoverageData(str(self.folder / "lines"))
         data.read()
         lines = {
@@ -130,10 +128,18 @@ class Copy:
             for measured in data.measured_files()
         }
         seconds = json.loads((self.folder / "seconds").read_text())
+        if not page:
+            order = Tests(sorted(seconds, key=seconds.get), seconds)
+            self._passes(file, lambda: self._pytest([file], order))
         found = {"stamp": stamp, "seconds": seconds, "lines": lines}
         KEPT.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(found), encoding="utf-8")
         return found
+
+    def _passes(self, file, work):
+        end, _ = self._fork(work, PATIENCE)
+        if end != "survived":
+            raise Fails(f"{file}: {end} without a mutant:\n{self.said()[-3000:]}")
 
     def _measure(self, file, page):
         """In a fork: run a file, and leave which lines ran and how long its tests took."""
@@ -167,7 +173,10 @@ class Copy:
 
         "not run": no line of its statement, nor of its function, is run by any page.
         """
-        known = {file: self.baseline(file) for file in files}
+        for file in files:
+            if file not in self.known:
+                self.known[file] = self.baseline(file)
+        known = {file: self.known[file] for file in files}
         seconds = {test: s for one in known.values() for test, s in one["seconds"].items()}
         chosen = asked(mutant, known)
         if not chosen and all(file.endswith(".ipynb") for file in files):
