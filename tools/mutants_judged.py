@@ -9,7 +9,6 @@ tests that run its statement, the quickest first, up to the first that fails.
 import hashlib
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -25,6 +24,7 @@ import hypothesis  # noqa: F401  this and the rest: once, for all forks
 import matplotlib.pyplot  # noqa: F401
 import nbformat
 import nbval  # noqa: F401
+import psutil
 import pytest
 import torch._dynamo
 import torch.utils.flop_counter  # noqa: F401
@@ -32,7 +32,7 @@ import torch.utils.flop_counter  # noqa: F401
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "_build" / "mutants"
 PATIENCE = 600  # seconds for a file as it is
-MEMORY = 16 * 2**30  # bytes of addresses; a loop without an end must not take the machine along
+MEMORY = 8 * 2**30  # resident bytes; a loop without an end must not take the machine along
 SAVE = "import coverage\ncoverage.process_startup.coverage.save()"  # nbval kills its kernels
 # Pytest's exit codes: 2 and 3 when it could not even collect, 5 when there was nothing to collect.
 ENDS = {0: "survived", 1: "killed", 2: "killed", 3: "killed", 5: "survived"}
@@ -217,12 +217,14 @@ class Copy:
                 print(repr(error), flush=True)
                 code = 3
             os._exit(code)
-        end = None
+        end, process = None, psutil.Process(child)
         while end is None and time.monotonic() - start < limit:
             done, status = os.waitpid(child, os.WNOHANG)
             if done:
                 code = os.waitstatus_to_exitcode(status)
                 end = ENDS.get(code, "killed" if code < 0 else f"pytest ended with {code}")
+            elif process.memory_info().rss > MEMORY:
+                break  # for longer would do no good
             else:
                 time.sleep(0.02)
         try:
@@ -242,7 +244,6 @@ class Copy:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(out, 1)
         os.dup2(out, 2)
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         os.chdir(self.tree)
         here = str(Path(__file__).resolve().parent)
         sys.path[:] = [str(self.tree), *(p for p in sys.path if p not in ("", here, str(ROOT)))]
