@@ -208,6 +208,11 @@ def test_names_are_shared_among_inputs_and_a_tensor_can_give_them():
 # --- names
 
 
+def test_a_number_before_the_operator_changes_no_name():
+    rows = shapes.ledger(lambda x: 1 / x - (2 - x) + 2**x, "B C")
+    assert [row.operation for row in rows] == ["div", "sub", "sub", "pow", "add"]
+
+
 def test_equal_sizes_give_ambiguous_names_and_the_ledger_says_so():
     square = shapes.ledger(lambda x: x.flatten(2).mT, torch.zeros(2, 3, 7, 7))
     assert square[0] == ("flatten", ("B×C×H|W×H|W",), "B×C×N")
