@@ -34,7 +34,7 @@ ENDS = {"killed": "killed", "timed out": "timed_out", "survived": "survived"}
 
 # Where a room's code is, in nonlocal_tut, and the tests that answer for it.
 ROOMS = {
-    "pairwise": ("pairwise", "pairwise backends small"),
+    "pairwise": ("pairwise", "pairwise backends small blocks"),
     "blocks": ("blocks.py layers.py", "blocks small ways"),
     "receptive_field": ("receptive_field", "receptive_field strides"),
     "memory": (
