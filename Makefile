@@ -3,6 +3,7 @@
 # make peers  our block against other people's packages, which it installs first
 # make foreign   a block put into other people's models, their bytes, and ONNX; installs them first
 # make bench  bytes and times beside theirs, into book/data; wants a quiet machine
+# make mutants   the module with one mistake at a time: 40 a room, or MUTANTS=all; JUDGE=pages ROOMS="…"
 # make gpu    all that the book says of CUDA, checked on the first GPU, in eight minutes
 # make portable   pages and tests as on other machines, into book/data/tested_on.json; half an hour
 # make notebooks   run the pages again and write their outputs back
@@ -19,8 +20,8 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 READY := .venv/.ready
 export KINETO_LOG_LEVEL ?= 6
 
-.PHONY: book test lint peers foreign install-peers bench gpu portable notebooks clean
-book test peers foreign notebooks: export OMP_NUM_THREADS ?= 1
+.PHONY: book test lint peers foreign install-peers bench mutants gpu portable notebooks clean
+book test peers foreign mutants notebooks: export OMP_NUM_THREADS ?= 1
 
 book: $(READY)
 	@$(BIN)/jupyter-book build . -W -n --keep-going --quiet
@@ -50,6 +51,10 @@ foreign: $(READY)
 
 bench: install-peers
 	$(BIN)/python -m bench $(BENCH)
+
+mutants: $(READY)
+	@$(PIP) --no-deps -r requirements-mutants.txt
+	$(BIN)/python tools/mutants.py --sample $(or $(MUTANTS),40) --judge $(or $(JUDGE),tests) $(ROOMS)
 
 gpu: $(READY)
 	$(BIN)/python tools/gpu.py $(GPU)

@@ -29,6 +29,7 @@ for answers in (
     RIGHT += answers.RIGHT
     WRONG += answers.WRONG
 FUNCTIONS = {exercise for exercise, answer in RIGHT if callable(answer)}
+QUOTING = ("no longer runs: ", "what you return: ", "is not made as Late(16) is: ")  # torch's words
 SILLY = ["fifty-five", 5.5, [], [[1]], {}, torch.tensor([2.0, 3.0])]
 
 
@@ -52,6 +53,7 @@ def test_a_wrong_answer_earns_its_hint(exercise, answer, phrase, capsys):
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith(f"✗ {exercise} not yet: ")
     assert phrase in line
+    assert line[-1] in ".?" or any(words in line for words in QUOTING)
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)

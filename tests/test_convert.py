@@ -4,6 +4,7 @@ The state dicts are made by hand, from what each code base calls its tensors.
 """
 
 import itertools
+import re
 
 import pytest
 import torch
@@ -274,6 +275,13 @@ def assert_same_function(block, layout, options, more):
 @pytest.mark.parametrize("layout, options, more", CASES)
 def test_our_block_computes_what_the_peers_block_computes(layout, options, more):
     assert_same_function(our_block(layout, options, more), layout, options, more)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_layout_names_repository_file_and_commit_and_says_a_sentence(name):
+    layout = LAYOUTS[name]
+    assert re.fullmatch(r"[\w.-]+/[\w.-]+ [\w/*.-]+\.py @[0-9a-f]{7}", layout.source)
+    assert re.fullmatch(r"[A-Z][a-z' ].*\.", layout.note)
 
 
 @pytest.mark.parametrize("layout, options, more", DEFAULTS, ids=[c[0] for c in DEFAULTS])

@@ -181,19 +181,27 @@ def test_every_cousin_has_a_reference():
     assert REFERENCES.keys() == COUSINS.keys()
 
 
+def formula(name, block, x, options):
+    """What a cousin has to return, in loops."""
+    if name == "criss-cross":
+        return in_loops(block, in_loops(block, x, criss_cross), criss_cross)
+    return in_loops(block, x, REFERENCES[name], **(options if name == "compact" else {}))
+
+
 @pytest.mark.parametrize("name", COUSINS)
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_a_cousin_is_its_formula(name, size):
     options = OPTIONS.get(name, {})
     block = drawn(COUSINS[name](C, INNER, **options))
     x = sample(*size)
-    if name == "compact":
-        expected = in_loops(block, x, compact, **options)
-    elif name == "criss-cross":
-        expected = in_loops(block, in_loops(block, x, criss_cross), criss_cross)
-    else:
-        expected = in_loops(block, x, REFERENCES[name])
-    assert oracle.distance(block(x), expected) < 1e-12
+    assert oracle.distance(block(x), formula(name, block, x, options)) < 1e-12
+
+
+@pytest.mark.parametrize("name", COUSINS)
+def test_one_inner_channel_and_one_group_do(name):
+    options = {"groups": 1} if name == "compact" else {}
+    block, x = drawn(COUSINS[name](C, 1, **options)), sample(4, 5)
+    assert oracle.distance(block(x), formula(name, block, x, options)) < 1e-12
 
 
 def test_criss_cross_can_pass_once():

@@ -148,6 +148,19 @@ class Half(Knows):
         return super().forward(maps)
 
 
+def test_training_draws_as_many_maps_of_such_a_side_as_it_is_told():
+    seen = []
+
+    class Looks(Knows):
+        def forward(self, maps):
+            seen.append(tuple(maps.shape))
+            return super().forward(maps)
+
+    train(Looks, side=9, steps=2, batch=5, tags=3)
+    assert seen[:2] == [(5, COLORS + 4, 9, 9)] * 2
+    assert {shape[1:] for shape in seen} == {(COLORS + 4, 9, 9)}
+
+
 def test_a_net_that_knows_solves_every_twin():
     trained = train(Knows, steps=1, batch=4)
     assert (trained.accuracy, trained.solved) == (1.0, 1.0)

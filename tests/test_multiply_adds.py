@@ -59,6 +59,7 @@ def total(target, *inputs):
         (lambda x, w: torch.conv_tbc(x, w, w.new_zeros(5)), ["T=9 B=2 C=4", "k=3 C O=5"], 840),
         (nn.Bilinear(3, 4, 5), ["B=2 N=7 C=3", "B N d=4"], 2 * 7 * 3 * 4 * 5),
         (lambda a, b: torch.ops.aten.mm(a, b), ["N=3 d=4", "d M=5"], 3 * 4 * 5),
+        (lambda a, b: torch._int_mm(a.char(), b.char()), ["N=32 d=8", "d M=16"], 32 * 8 * 16),
     ],
 )
 def test_each_product_is_counted_however_it_is_called(call, inputs, wanted):

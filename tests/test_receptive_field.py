@@ -389,6 +389,17 @@ class Pair(nn.Module):
         return x, x
 
 
+class Blind(nn.Module):
+    """Its weights have a gradient, its input has none."""
+
+    def __init__(self):
+        super().__init__()
+        self.inside = nn.Conv2d(1, 1, 3)
+
+    def forward(self, x):
+        return self.inside(torch.zeros_like(x))
+
+
 class TwoInputs(nn.Module):
     def forward(self, x, y):
         return x + y
@@ -732,6 +743,7 @@ def test_the_module_and_the_random_state_stay_as_they_were():
             None,
             r"no gradient leads .* \(1, 1, 9, 9\)",
         ),
+        (Blind(), (1, 9, 9), None, r"no gradient leads .* \(1, 1, 9, 9\)"),
         (nn.ReLU(), 9, None, r"input_shape must be .* got \(9,\)"),
         (nn.Conv1d(1, 1, 3), (1, 9), 2.5, r"position 2.5 lies outside"),
         (3, (1, 9, 9), None, "module must be an nn.Module or a callable, got 3"),

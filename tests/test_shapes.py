@@ -157,6 +157,11 @@ CHOICES = [
 ]
 
 
+def test_sizes_are_chosen_from_the_odd_primes_none_left_out():
+    prime = [n for n in range(3, PRIMES[-1] + 1) if all(n % k for k in range(2, n))]
+    assert list(PRIMES) == prime
+
+
 @pytest.mark.parametrize("names", CHOICES)
 def test_chosen_sizes_keep_products_and_quotients_apart(names):
     sizes = shapes.ledger(lambda x: x + x, names).sizes
@@ -201,6 +206,11 @@ def test_names_are_shared_among_inputs_and_a_tensor_can_give_them():
 
 
 # --- names
+
+
+def test_a_number_before_the_operator_changes_no_name():
+    rows = shapes.ledger(lambda x: 1 / x - (2 - x) + 2**x, "B C")
+    assert [row.operation for row in rows] == ["div", "sub", "sub", "pow", "add"]
 
 
 def test_equal_sizes_give_ambiguous_names_and_the_ledger_says_so():

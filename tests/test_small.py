@@ -9,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nonlocal_tut import NonLocalBlock, SelfAttention2d, blocks, memory
-from nonlocal_tut.pairwise import PAIRWISE, attend, small
+from nonlocal_tut.pairwise import PAIRWISE, attend, operation, small
 
 KINDS = [*PAIRWISE, "pooled after", "pooled before", "no norm", "scaled", "SelfAttention2d"]
 PROMISED = 24  # from this side on the bytes are the kernels'
@@ -86,6 +86,14 @@ def test_blocks_say_whether_the_kernel_would_pad(kind, padded, monkeypatch):
     monkeypatch.setattr(blocks, "is_small", lambda *_, padded: seen.append(padded))
     made(kind, dtype=torch.float32)(torch.zeros(1, 16, 4, 4))
     assert seen == [padded]
+
+
+@pytest.mark.parametrize("width", [8, 5])
+def test_attend_says_whether_the_kernel_would_pad(width, monkeypatch):
+    seen = []
+    monkeypatch.setattr(operation, "is_small", lambda *_, padded: seen.append(padded))
+    attend(normal(1, 6, 8), normal(1, 6, 8), normal(1, 6, width))
+    assert seen == [width != 8]
 
 
 @pytest.mark.parametrize("grad", [False, True])

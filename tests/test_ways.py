@@ -182,8 +182,10 @@ def test_reset_parameters_draws_parametrized_weights_too(pairwise, name, norm):
         if hasattr(block, child):
             getattr(parametrizations, name)(getattr(block, child))
     before = block.g.weight.detach().clone()
+    nn.init.constant_(block.g.bias, 7)
     block.reset_parameters()
     assert not torch.equal(block.g.weight, before)
+    assert block.g.bias.abs().max() <= 16**-0.5
     assert torch.equal(block(THREE), THREE)
     sagan = SelfAttention2d(16)
     getattr(parametrizations, name)(sagan.query_conv)
