@@ -25,12 +25,14 @@ def seen(make: Callable[[int, int], nn.Module]) -> Tensor:
     for layer in block.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.dirac_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
     def added(x: Tensor) -> Tensor:
-        return (block(x) - x)[0, :, *ASKS]
+        change: Tensor = block(x) - x
+        return change[0, :, *ASKS]
 
-    jacobian = torch.autograd.functional.jacobian(added, scene())  # (C, 1, C, H, W)
+    jacobian: Tensor = torch.autograd.functional.jacobian(added, scene())  # (C, 1, C, H, W)
     size = jacobian.square().sum((0, 1, 2)).sqrt()
     others = size.clone()
     others[ASKS] = 0
