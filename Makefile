@@ -4,6 +4,7 @@
 # make foreign   a block put into other people's models, and their bytes; installs them first
 # make bench  bytes and times beside theirs, into book/data; wants a quiet machine
 # make gpu    all that the book says of CUDA, checked on the first GPU, in eight minutes
+# make mutants-book   the book with one mistake at a time, and which checks notice; two hours
 # make notebooks   run the pages again and write their outputs back
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -18,8 +19,8 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 READY := .venv/.ready
 export KINETO_LOG_LEVEL ?= 6
 
-.PHONY: book test lint peers foreign install-peers bench gpu notebooks clean
-book test peers foreign notebooks: export OMP_NUM_THREADS ?= 1
+.PHONY: book test lint peers foreign install-peers bench gpu mutants-book notebooks clean
+book test peers foreign mutants-book notebooks: export OMP_NUM_THREADS ?= 1
 
 book: $(READY)
 	@$(BIN)/jupyter-book build . -W -n --keep-going --quiet
@@ -51,6 +52,9 @@ bench: install-peers
 
 gpu: $(READY)
 	$(BIN)/python tools/gpu.py $(GPU)
+
+mutants-book: $(READY)
+	$(BIN)/python tools/mutants_book.py $(MUTANTS)
 
 notebooks: $(READY)
 	$(BIN)/python tools/run_notebooks.py
