@@ -34,7 +34,7 @@ def seen(make: Callable[[int, int], nn.Module]) -> Tensor:
         change: Tensor = block(x) - x
         return change[0, :, *ASKS]
 
-    jacobian = torch.autograd.functional.jacobian(added, _scene())  # (C, 1, C, H, W)
+    jacobian: Tensor = torch.autograd.functional.jacobian(added, _scene())  # (C, 1, C, H, W)
     size = jacobian.square().sum((0, 1, 2)).sqrt()
     others = size.clone()
     others[ASKS] = 0
