@@ -236,7 +236,7 @@ def test_bars_at_the_peak_end_at_the_peak(shown, report):
     ax = shown[0].axes[0]
     ends = max(p.get_x() + p.get_width() for p in ax.patches)
     assert ends == pytest.approx(report.peak_bytes / 2**20)
-    assert ax.texts[-1].get_text() == f" {report.peak_bytes / 2**20:,.0f} MiB"
+    assert ax.texts[-1].get_text() == f"{report.peak_bytes / 2**20:,.0f} MiB"
 
 
 def test_hidden_copies_are_hatched(shown):

@@ -10,7 +10,7 @@ from nonlocal_tut.cousins.alike import ASKS, SIDE, SIZE, THINGS
 from nonlocal_tut.draw.look import INK, INPUT, PAPER, THETA, plt
 from nonlocal_tut.draw.show import show
 
-COLUMNS, PANEL = 3, 1.5  # inches: a phone holds three
+COLUMNS, PANEL = 3, 1.4  # inches: a phone holds three
 
 
 def who_sees_whom(masks: Mapping[str, Tensor]) -> None:
