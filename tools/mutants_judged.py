@@ -260,9 +260,12 @@ class Copy:
 
 
 def asked(mutant, known):
-    """The tests, or the pages, that run a mutant's statement; of what only an import runs, those
-    that run its function; none where coverage knows none, as in a process of a test's own."""
-    for lines in (mutant.lines, mutant.scope):
+    """The tests, or the pages, that run a mutant's statement; of a function's head, which an import
+    runs, those that run its body. None where coverage knows none, as in a process of a test's own,
+    and for what stands outside of all functions: any test may see that.
+    """
+    pages = any(file in one["seconds"] for file, one in known.items())
+    for lines in (mutant.lines, mutant.scope) if mutant.scope or pages else ():
         found = set()
         for file, one in known.items():
             ran = one["lines"].get(mutant.path, {})
