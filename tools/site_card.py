@@ -14,9 +14,9 @@ from io import BytesIO
 from pathlib import Path
 
 from figure_script import Script
-from palette import few_colors
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from slim_figures import few_colors
 
 from nonlocal_tut import figures
 from nonlocal_tut.figures.player import read
