@@ -33,7 +33,8 @@ def git(folder, *arguments):
 
 
 def pictures(cell):
-    return sum("image/png" in output.get("data", {}) for output in cell.outputs)
+    kinds = [kind for output in cell.outputs for kind in output.get("data", {})]
+    return sum(kind.startswith("image/") for kind in kinds)
 
 
 def printed(cell):

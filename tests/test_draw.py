@@ -62,7 +62,7 @@ def test_log_axes_say_so(log, scales, shown):
         assert getattr(ax, f"get_{axis}label")().endswith("(log scale)") == (scale == "g")
 
 
-@pytest.mark.parametrize(("top", "ticks"), [(64, "64"), (10**6, r"$\mathdefault{10^{6}}$")])
+@pytest.mark.parametrize(("top", "ticks"), [(64, "64"), (10**6, "10⁶")])
 def test_log_ticks_are_plain_numbers_on_short_axes(top, ticks, shown):
     draw.lines({"up": ([1, 2], [1, top])}, x="a", y="b", log="y")
     assert ticks in {t.get_text() for t in shown[0].axes[0].get_yticklabels()}

@@ -45,7 +45,7 @@ def test_the_article_and_the_paper_differ_in_all_but_the_input_and_the_sum(shown
         "2×2 max pool",
         "scores, softmax\nN × N/4",
         "weighted mean\nC/2",
-        "$W_z$: C/2 → C",
+        "w_z: C/2 → C",
         "batch norm, 0 at first",
     ]
 
@@ -54,7 +54,7 @@ def test_what_two_blocks_share_stays_grey(shown):
     draw.two_blocks(SelfAttention2d(16, 2), NonLocalBlock(16, norm=False))
     left, right = lit(shown[0])
     assert left == ["value\nC", "weighted mean\nC", "none", "× γ, 0 at first"]
-    assert right == ["g\nC/2", "weighted mean\nC/2", "$W_z$: C/2 → C", "$W_z$ is 0 at first"]
+    assert right == ["g\nC/2", "weighted mean\nC/2", "w_z: C/2 → C", "w_z is 0 at first"]
 
 
 @pytest.mark.parametrize(("inner", "said"), [(16, "C"), (2, "C/8"), (5, "5")])

@@ -14,13 +14,13 @@ import sys
 import time
 from pathlib import Path
 
-import palette
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import ValidationError
 from normal_form import ANSI, faults, may_raise, normalise, problems, read, write
+from slim_figures import slim_all
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS_PER_CELL = 600
@@ -96,7 +96,7 @@ def run(path):
         if live:
             print("\r\x1b[K", end="", flush=True)
     normalise(nb)
-    palette.lighten(nb)
+    slim_all(nb)
     if found := faults(nb):
         raise ValueError("\n".join(["it ran, but cannot be kept:", *found]))
     _replace(path.resolve(), before, write(nb))

@@ -8,7 +8,8 @@ from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from nonlocal_tut.attention_maps import AttentionMap
-from nonlocal_tut.draw.look import PHI, THETA, WIDTH, plt
+from nonlocal_tut.draw.look import PAPER, PHI, THETA, WIDTH, plt
+from nonlocal_tut.draw.show import show
 
 STRONGEST = 5  # keys that get an outline
 
@@ -40,7 +41,7 @@ def attention_on(
     _, axes = plt.subplots(1, columns, figsize=(columns * panel, tall + 1.15), squeeze=False)
     for ax, position, row in zip(axes[0], positions, rows, strict=True):
         _panel(ax, picture, row, position, attention_map)
-    plt.show()
+    show()
 
 
 def _panel(ax, picture: np.ndarray, row: np.ndarray, position, attention_map) -> None:
@@ -63,10 +64,10 @@ def _panel(ax, picture: np.ndarray, row: np.ndarray, position, attention_map) ->
     for place in np.argsort(row, axis=None)[::-1][:STRONGEST]:
         h, w = np.unravel_index(place, row.shape)
         corner = w * key[1] - 0.5, h * key[0] - 0.5
-        ax.add_patch(plt.Rectangle(corner, key[1], key[0], fill=False, ec="white", lw=2.6))
+        ax.add_patch(plt.Rectangle(corner, key[1], key[0], fill=False, ec=PAPER, lw=2.6))
         ax.add_patch(plt.Rectangle(corner, key[1], key[0], fill=False, ec=PHI, lw=1.4))
     h, w = ((p + 0.5) * side - 0.5 for p, side in zip(position, cell, strict=True))
-    halo = [withStroke(linewidth=4.5, foreground="white")]
+    halo = [withStroke(linewidth=4.5, foreground=PAPER)]
     ax.plot(w, h, "x", color=THETA, ms=9, mew=2.4, path_effects=halo)
     ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
     ax.grid(False)

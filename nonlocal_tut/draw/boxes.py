@@ -2,16 +2,13 @@
 
 from collections.abc import Mapping
 
-from nonlocal_tut.draw.look import OUTPUT, PHI, THETA, G, plt
+from nonlocal_tut.draw.look import COLORS, plt
+from nonlocal_tut.draw.show import show
 
-TENSORS = {  # fill and edge by the tensor's role
-    "query": ("#d6e6f2", THETA),
-    "key": ("#f8e0d1", PHI),
-    "value": ("#d3ede4", G),
-    "output": ("#efdcec", OUTPUT),
-    "map": ("#f3eecb", "#7c7b3a"),
-    "matrix": ("#f3eecb", "#7c7b3a"),
-}
+ROLES = {"query": "theta", "key": "phi", "value": "g", "output": "out"}
+ROLES |= dict.fromkeys(("map", "matrix"), "matrix")
+# Fill and edge by the tensor's role.
+TENSORS = {role: (COLORS[f"{name}-fill"], COLORS[name]) for role, name in ROLES.items()}
 
 
 def box(
@@ -44,10 +41,10 @@ def product(left: str, right: str, result: str, scale: Mapping[str, float]) -> N
     for (name, down, across), (x, y, w, h) in zip(boxes, corners, strict=True):
         role = next(role for role in TENSORS if role in name)
         edge = TENSORS[role][1]
-        box(ax, role, x, y, w, h, name, rotation=90 if w < 1 else 0)
+        box(ax, role, x, y, w, h, name, rotation=90 if w < 1 else 0, rotation_mode="anchor")
         ax.text(x + w / 2, y + h + 0.06, across, ha="center", va="bottom", color=edge)
         ax.text(x - 0.06, y + h / 2, down, ha="right", va="center", color=edge)
     ax.set(xlim=(-gap - shared - 0.55, width + 0.1), ylim=(-0.1, height + shared + gap + 0.35))
     ax.set_aspect("equal")
     ax.axis("off")
-    plt.show()
+    show()

@@ -2,6 +2,7 @@
 
 from nonlocal_tut.draw.boxes import TENSORS, box
 from nonlocal_tut.draw.look import INPUT, WIDTH, plt
+from nonlocal_tut.draw.show import show
 
 LONG, SHORT, GAP = 1.6, 0.62, 0.34  # inches: N, C', and between boxes
 ROLES = {"theta": "query", "phiᵀ": "key", "g": "value", "N×N": "matrix", "C'×C'": "matrix"}
@@ -35,7 +36,7 @@ def brackets() -> None:
     ax.set(xlim=(-0.25, x + SHORT + 0.1), ylim=(-0.45, LONG + GAP + SHORT + 0.25))
     ax.set_aspect("equal")
     ax.axis("off")
-    plt.show()
+    show()
 
 
 def _box(ax, name: str, x: float, y: float, width: float, height: float, *sides: str) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from nonlocal_tut.draw.boxes import box
-from nonlocal_tut.draw.look import plt
+from nonlocal_tut.draw.look import BLACK, INPUT, WHITE, plt
+from nonlocal_tut.draw.show import show
 
 ROWS = {"key": 5.3, "score": 4.1, "exp": 3.1, "weight": 2.1, "value": 0.9}  # name: its height
 
@@ -40,12 +41,12 @@ def by_hand(names: Sequence[str], query: Tensor, keys: Tensor, values: Tensor) -
     _box(ax, "query", -1.72, ROWS["score"], query.tolist())
     ax.text(-1.72, ROWS["score"] + 0.42, "query", ha="center", va="bottom", fontsize=12)
     for row, total in (("exp", f"sum {raised.sum():.1f}"), ("weight", "sum 1")):
-        ax.text(n - 0.3, ROWS[row], total, va="center", fontsize=12, color="#444444")
+        ax.text(n - 0.3, ROWS[row], total, va="center", fontsize=12, color=INPUT)
     _box(ax, "output", n - 0.5, -0.35, (weights @ values).tolist(), digits=2)
     ax.text(n - 1.25, -0.35, "output: weights · values", ha="right", va="center", fontsize=12)
     ax.set(xlim=(-2.2, n + 0.35), ylim=(-0.8, 6.4))
     ax.axis("off")
-    plt.show()
+    show()
 
 
 def _box(ax, role: str, x: float, y: float, numbers: Sequence[float], digits: int = 0) -> None:
@@ -59,6 +60,6 @@ def _box(ax, role: str, x: float, y: float, numbers: Sequence[float], digits: in
 
 def _weight(ax, x: float, y: float, weight: float) -> None:
     color = plt.get_cmap("cividis")(weight)
-    ax.add_patch(plt.Rectangle((x - 0.4, y - 0.34), 0.8, 0.68, fc=color, ec="#444444", lw=1))
-    ink = "black" if weight > 0.5 else "white"
+    ax.add_patch(plt.Rectangle((x - 0.4, y - 0.34), 0.8, 0.68, fc=color, ec=INPUT, lw=1))
+    ink = BLACK if weight > 0.5 else WHITE
     ax.text(x, y, f"{weight:.2f}", ha="center", va="center", fontsize=13, color=ink)

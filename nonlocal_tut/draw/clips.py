@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 from torch import Tensor
 
-from nonlocal_tut.draw.look import DOTS, INPUT, WIDTH, plt
+from nonlocal_tut.draw.look import BLACK, DOTS, INK, INPUT, PAPER, WHITE, WIDTH, plt
 from nonlocal_tut.draw.positions import _grid
+from nonlocal_tut.draw.show import show
 
 
 def clip(planes: Tensor, values: Mapping[str, Tensor] | None = None) -> None:
@@ -28,22 +29,22 @@ def clip(planes: Tensor, values: Mapping[str, Tensor] | None = None) -> None:
             _frame(ax, planes[:, t], None if shown is None else shown[t] / shown.max())
     for t, ax in enumerate(axes[0]):
         ax.set_title(f"frame {t}")
-    plt.show()
+    show()
 
 
 def _frame(ax, planes: np.ndarray, shown: np.ndarray | None) -> None:
-    side, colors, white = planes.shape[-1], len(DOTS), shown is None
-    shown = np.ones((side, side)) if white else shown
-    ax.imshow(shown, cmap="gray" if white else "cividis", vmin=0, vmax=1)
+    side, colors, blank = planes.shape[-1], len(DOTS), shown is None
+    if not blank:
+        ax.imshow(shown, vmin=0, vmax=1)
     _grid(ax, side, side)
-    for row, column in np.argwhere(planes[colors + 2]) if white else ():
-        ax.plot(column, row, "o", ms=11, mfc="white", mec=INPUT)
+    for row, column in np.argwhere(planes[colors + 2]) if blank else ():
+        ax.plot(column, row, "o", ms=11, mfc=PAPER, mec=INPUT)
     for plane, row, column in np.argwhere(planes[: colors + 1]):
         asks = plane == colors
-        fill = DOTS[plane] if white and not asks else "none"  # else the number below would hide
-        dark = plane < 2 if fill != "none" else shown[row, column] < 0.6
-        ink = "white" if dark else "black"
-        if not (white and asks):
-            ax.plot(column, row, "o", ms=12, mfc=fill, mec="black" if white else ink)
+        fill = DOTS[plane] if blank and not asks else "none"  # else the number below would hide
+        dark = plane < 2 if blank else shown[row, column] < 0.6
+        ink = INK if blank and asks else WHITE if dark else BLACK
+        if not (blank and asks):
+            ax.plot(column, row, "o", ms=12, mfc=fill, mec=INK if blank else ink)
         text = {"ha": "center", "va": "center_baseline", "weight": "bold" if asks else "normal"}
         ax.text(column, row, "?" if asks else plane, color=ink, fontsize=10 + asks, **text)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from nonlocal_tut.draw.look import OUTPUT, plt
+from nonlocal_tut.draw.look import INPUT, LINES, OUTPUT, plt
+from nonlocal_tut.draw.show import show
 
 MARKERS = "osD^vP*X"
 
@@ -32,7 +33,8 @@ def lines(
             f"curves must be {len(MARKERS)} at most to be told apart, not {len(curves)}"
         )
     _, ax = plt.subplots()
-    greys = iter(plt.get_cmap("cividis")(np.linspace(0.0, 0.46, max(len(curves), 2))))
+    apart = np.linspace(0, len(LINES) - 1, max(len(curves), 2)).round().astype(int)
+    greys = iter([LINES[n] for n in apart])
     styles = zip(MARKERS, ["-", "--", "-.", ":"] * 2, strict=True)
     edges, ends = 0, []
     for (name, (xs, ys)), (marker, dash) in zip(curves.items(), styles, strict=False):
@@ -47,7 +49,7 @@ def lines(
         text = ax.annotate(name, **place, ha=side, va="center", color=color, clip_on=False)
         ends += [text] * (edge is None)
     for name, height in (levels or {}).items():
-        ax.axhline(height, color="#888888", lw=1, ls=":")
+        ax.axhline(height, color=INPUT, lw=1, ls=":")
         left = "y" in log  # where curves end is crowded, and growing ones leave the left free
         place = {"xy": (1 - left, height), "xycoords": ax.get_yaxis_transform()}
         offset, va = ((5, 3), "bottom") if left else ((7, 0), "center")
@@ -63,7 +65,7 @@ def lines(
         ax.margins(x=0.1)  # room for a name to the left of the first point
     if ends:
         _keep_apart(ends)
-    plt.show()
+    show()
 
 
 def _keep_apart(names: list[Any], gap: float = 11) -> None:
@@ -97,5 +99,10 @@ def _log_axis(ax, axis: str, drawn: Sequence[float]) -> None:
         raise ValueError(f"a log axis has no place for {min(drawn):g}, which is on {axis}")
     short = max(drawn) / min(drawn) < 300
     getattr(ax, f"set_{axis}scale")("log", base=2 if short else 10)
-    if short:
-        getattr(ax, f"{axis}axis").set_major_formatter(lambda value, _: f"{value:g}")
+    plain = (lambda value, _: f"{value:g}") if short else _power_of_ten
+    getattr(ax, f"{axis}axis").set_major_formatter(plain)
+
+
+def _power_of_ten(value: float, _: int) -> str:
+    """10⁶ in characters of one size; a smaller exponent could not be read on a phone."""
+    return "10" + f"{np.log10(value):.0f}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

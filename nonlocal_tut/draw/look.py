@@ -11,7 +11,36 @@ except ModuleNotFoundError as missing:
         "nonlocal_tut.draw needs matplotlib: pip install 'nonlocal_tut[draw]'"
     ) from missing
 
-THETA, PHI, G, OUTPUT, INPUT = "#0072B2", "#D55E00", "#009E73", "#AA4499", "#555555"
+from matplotlib.colors import to_hex
+
+# Curves are told apart in grey; not from 0, so that no curve has the color of a fill below.
+LINES = [to_hex(plt.get_cmap("cividis")(0.02 + 0.44 * n / 7)) for n in range(8)]
+# What a page of the book exchanges in the dark, by its CSS variable (see book/_static/book.css).
+COLORS = {
+    "theta": "#0072B2",
+    "phi": "#D55E00",
+    "g": "#009E73",
+    "out": "#AA4499",
+    "input": "#555555",
+    "matrix": "#7C7B3A",
+    "theta-fill": "#D6E6F2",
+    "phi-fill": "#F8E0D1",
+    "g-fill": "#D3EDE4",
+    "out-fill": "#EFDCEC",
+    "input-fill": "#EEEEEE",
+    "matrix-fill": "#F3EECB",
+    "affinity": "#00224E",  # cividis, its dark end
+    "affinity-2": "#35456C",
+    "ink": "#111111",
+    "paper": "#FFFFFF",
+    "faint": "#999999",
+    "grid": "#DDDDDD",
+    **{f"line-{n}": color for n, color in enumerate(LINES)},
+}
+THETA, PHI, G, OUTPUT, INPUT = (COLORS[name] for name in ("theta", "phi", "g", "out", "input"))
+INK, PAPER, FAINT = COLORS["ink"], COLORS["paper"], COLORS["faint"]
+# On a picture, or on a fill that stays what it is, ink does too.
+BLACK, WHITE = "#000000", "#FEFEFE"
 # The remote-copy task's four dot colors, apart in grey too; each is also drawn with its number.
 DOTS = ["#332288", "#117733", "#CC6677", "#DDCC77"]
 WIDTH, WIDE = 6.4, 8.5  # inches: 640 px of text width, and the one wide format
@@ -22,15 +51,25 @@ plt.rcParams.update(
         "figure.dpi": 110,
         "figure.constrained_layout.use": True,
         "font.size": 10,
+        # Verdana is nearly as wide as DejaVu, and there on what has no DejaVu.
+        "font.sans-serif": ["DejaVu Sans", "Verdana"],
+        "text.color": INK,
+        "axes.labelcolor": INK,
+        "axes.edgecolor": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
         "axes.titlesize": 10,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": True,
         "axes.axisbelow": True,
-        "grid.color": "#DDDDDD",
+        "grid.color": COLORS["grid"],
         "grid.linewidth": 0.6,
         "lines.linewidth": 1.8,
         "lines.markersize": 5,
         "image.cmap": "cividis",
+        "image.interpolation": "none",  # a map's own pixels, which a page enlarges
+        "svg.fonttype": "none",  # text is text
+        "svg.hashsalt": "nonlocal_tut",  # the same names each time
     }
 )

@@ -10,11 +10,26 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import to_rgb
 
-from nonlocal_tut.draw.look import INPUT, OUTPUT, PHI, THETA, WIDTH, G, plt
+from nonlocal_tut.draw.look import (
+    BLACK,
+    COLORS,
+    INK,
+    INPUT,
+    OUTPUT,
+    PAPER,
+    PHI,
+    THETA,
+    WHITE,
+    WIDTH,
+    G,
+    plt,
+)
+from nonlocal_tut.draw.show import show
 from nonlocal_tut.memory.report import MIB, Allocation, Report, describe
 
-AFFINITY = "#00224e"  # cividis, its dark end
-FILLS = [AFFINITY, "#666970", "#c8b866", "#35456c", "#948e77"]  # cividis, one per source line
+AFFINITY = COLORS["affinity"]
+# cividis, one per source line
+FILLS = [AFFINITY, "#666970", "#c8b866", COLORS["affinity-2"], "#948e77"]
 ROLES = {"x": INPUT, "query": THETA, "key": PHI, "value": G, "output": OUTPUT}
 HIDDEN = "////"  # the hatch of what no line names
 SHARE = 0.1  # of the peak: what is smaller is drawn in one
@@ -34,13 +49,13 @@ def areas(sizes: Mapping[str, int]) -> None:
     for (name, size), side in zip(sizes.items(), sides, strict=True):
         room = max(side, 0.36 * largest)  # for the words below
         x = left + (room - side) / 2
-        ax.add_patch(plt.Rectangle((x, 0), side, side, fc=ROLES.get(name, AFFINITY), ec="black"))
+        ax.add_patch(plt.Rectangle((x, 0), side, side, fc=ROLES.get(name, AFFINITY), ec=INK))
         words = f"{name}\n{size / MIB:.3g} MiB"
         ax.text(x + side / 2, -0.05 * largest, words, ha="center", va="top", fontsize=11)
         left += room + 0.06 * largest
     ax.set(xlim=(0, left), ylim=(-0.3 * largest, 1.02 * largest), aspect="equal")
     ax.axis("off")
-    plt.show()
+    show()
 
 
 def timeline(report: Report, names: Sequence[str]) -> None:
@@ -71,14 +86,14 @@ def timeline(report: Report, names: Sequence[str]) -> None:
         ax.text(x, (bottom[at] + top[at]) / 2, name, ha=side, va="center", **ink)
         floor[life] = top
     total = [sum(a.bytes for a in report.timeline if a.alive(step)) for step in range(steps)]
-    ax.stairs(np.array(total) / MIB, color="black", lw=1.4)
+    ax.stairs(np.array(total) / MIB, color=INK, lw=1.4)
     turn = min((a.born for a in report.timeline if a.backward), default=steps)
     ax.axvline(turn, color=INPUT, lw=1, ls=":")
     ax.set(xlabel="allocations and releases, in order", ylabel="alive, MiB", xlim=(0, steps))
     ax.set_ylim(0, 1.15 * max(total) / MIB)
     for place, text, side in ((turn - 0.6, "forward", "right"), (turn + 0.6, "backward", "left")):
         ax.text(place, 1.12 * max(total) / MIB, text, ha=side, va="top", color=INPUT)
-    plt.show()
+    show()
 
 
 def at_peak(reports: Mapping[str, tuple[Report, Sequence[str]]]) -> None:
@@ -110,7 +125,7 @@ def at_peak(reports: Mapping[str, tuple[Report, Sequence[str]]]) -> None:
     ax.grid(axis="y", visible=False)
     ax.set_xlim(0, 1.18 * max(report.peak_bytes for report, _ in reports.values()) / MIB)
     ax.set_xlabel("alive at the peak, MiB")
-    plt.show()
+    show()
 
 
 def _large(
@@ -132,17 +147,18 @@ def _looks(report: Report) -> Callable[[Allocation], dict[str, Any]]:
 
     def look(a: Allocation) -> dict[str, Any]:
         if a.hidden:
-            return {"fc": "white", "ec": "black", "lw": 0.8, "hatch": HIDDEN}
-        return {"fc": fills[_source(a)], "ec": "white", "lw": 0.8}
+            return {"fc": PAPER, "ec": INK, "lw": 0.8, "hatch": HIDDEN}
+        return {"fc": fills[_source(a)], "ec": PAPER, "lw": 0.8}
 
     return look
 
 
 def _ink(look: Mapping[str, Any]) -> dict:
     """How words on this fill can be read."""
+    if "hatch" in look:
+        return {"color": INK, "bbox": {"fc": PAPER, "ec": "none", "pad": 1}}
     dark = np.dot(to_rgb(look["fc"]), (0.3, 0.6, 0.1)) < 0.5
-    box = {"fc": "white", "ec": "none", "pad": 1} if "hatch" in look else None
-    return {"color": "white" if dark else "black", "bbox": box}
+    return {"color": WHITE if dark else BLACK}
 
 
 def _source(a: Allocation) -> str:

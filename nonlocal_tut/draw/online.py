@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from nonlocal_tut.draw.boxes import box
 from nonlocal_tut.draw.look import INPUT, WIDTH, plt
+from nonlocal_tut.draw.show import show
 
 ROWS = {  # what a row of boxes shows: whose color it has
     "score": "matrix",
@@ -46,7 +47,7 @@ def online(scores: Sequence[float], values: Sequence[float]) -> None:
         ax.text(-0.42, row, name, ha="right", va="center_baseline", size=12)
     ax.set(xlim=(-1.5, len(scores) - 0.6), ylim=(len(ROWS) - 0.5, -1.1))
     ax.axis("off")
-    plt.show()
+    show()
 
 
 def _carried(ax, column: int, row: int, shrink: float) -> None:

@@ -5,17 +5,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
-from nonlocal_tut.draw.look import DOTS, INPUT, OUTPUT, WIDTH, plt
+from nonlocal_tut.draw.look import BLACK, DOTS, FAINT, INK, INPUT, OUTPUT, PAPER, WHITE, WIDTH, plt
+from nonlocal_tut.draw.show import show
 
 
 def _grid(ax, height: int, width: int) -> None:
     """The square cells of a map, without ticks."""
+    ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal")
     ax.set_xticks(np.arange(width + 1) - 0.5, labels=[])
     ax.set_yticks(np.arange(height + 1) - 0.5, labels=[])
-    ax.tick_params(length=0)
-    ax.grid(color="#BBBBBB", linewidth=0.5)
+    ax.tick_params(bottom=False, left=False)
+    ax.grid(color=FAINT, linewidth=0.5)
     ax.spines[:].set_visible(True)
-    ax.spines[:].set_color("#BBBBBB")
+    ax.spines[:].set_color(FAINT)
 
 
 def cone(kernel: int, layers: int) -> None:
@@ -26,15 +28,15 @@ def cone(kernel: int, layers: int) -> None:
         seen = (layers - layer) * (kernel // 2)  # to either side
         for x in range(-reach - 2, reach + 3):
             inside = abs(x) <= seen
-            ax.plot(x, layer, "o", ms=11, mfc=OUTPUT if inside else "white", mec=INPUT, zorder=2)
+            ax.plot(x, layer, "o", ms=11, mfc=OUTPUT if inside else PAPER, mec=INPUT, zorder=2)
             if inside and layer:
                 for tap in range(-(kernel // 2), kernel // 2 + 1):
-                    ax.plot([x, x + tap], [layer, layer - 1], color="#999999", lw=0.8, zorder=1)
+                    ax.plot([x, x + tap], [layer, layer - 1], color=FAINT, lw=0.8, zorder=1)
         name = "input" if layer == 0 else f"layer {layer}"
         ax.text(reach + 2.8, layer, f"{name}: {2 * seen + 1}", va="center")
     ax.set(xlim=(-reach - 2.6, reach + 5.5), ylim=(-0.5, layers + 0.5))
     ax.axis("off")
-    plt.show()
+    show()
 
 
 def maps(
@@ -62,7 +64,7 @@ def maps(
     for ax, (title, value), side in zip(axes[0], values.items(), outline, strict=True):
         value = np.asarray(value.detach().cpu().double())
         height, width = value.shape
-        ax.imshow(value, vmin=0, interpolation="nearest")
+        ax.imshow(value, vmin=0)
         ax.set_title(title)
         ax.grid(False)
         ax.set(xticks=[], yticks=[])
@@ -70,8 +72,8 @@ def maps(
             _grid(ax, height, width)
         if side is not None:
             corner = (width - 1) / 2 - side / 2, (height - 1) / 2 - side / 2
-            ax.add_patch(plt.Rectangle(corner, side, side, fill=False, ec="white", ls="--", lw=1.5))
-    plt.show()
+            ax.add_patch(plt.Rectangle(corner, side, side, fill=False, ec=WHITE, ls="--", lw=1.5))
+    show()
 
 
 def task(*maps: Tensor) -> None:
@@ -83,16 +85,15 @@ def task(*maps: Tensor) -> None:
     for ax, planes in zip(axes[0], maps, strict=True):
         planes = np.asarray(planes)
         side, colors = planes.shape[-1], len(DOTS)
-        ax.imshow(np.ones((side, side)), cmap="gray", vmin=0, vmax=1)
         _grid(ax, side, side)
         for plane, row, column in np.argwhere(planes[: colors + 1]):
             asks, tags = plane == colors, planes[colors + 1 :, row, column]
             shape = "os^D"[int(tags.argmax())] if len(tags) else "o"
             if len(tags) or not asks:
-                fill = "white" if asks else DOTS[plane]
-                ax.plot(column, row, shape, ms=15, color=fill, mec="black")
+                fill = PAPER if asks else DOTS[plane]
+                ax.plot(column, row, shape, ms=15, color=fill, mec=INK)
             text = {"ha": "center", "va": "center", "weight": "bold" if asks else "normal"}
-            ink = "white" if plane < 2 else "black"
+            ink = INK if asks else WHITE if plane < 2 else BLACK
             size = 9 if not asks else 11 if len(tags) else 14
             ax.text(column, row, "?" if asks else plane, color=ink, fontsize=size, **text)
-    plt.show()
+    show()

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from nonlocal_tut.draw.look import INPUT, OUTPUT, PHI, WIDTH, G, plt
+from nonlocal_tut.draw.look import INK, INPUT, OUTPUT, PAPER, PHI, WIDTH, G, plt
+from nonlocal_tut.draw.show import show
 
 SHAPES = "os"  # the first marker is round, the second square, as in `task`
 LIFT = 0.42  # of what is without the context over what is with it
@@ -38,7 +39,7 @@ def one_context(own: Mapping[str, float], added: Mapping[str, float]) -> None:
         ax.spines["left"].set_visible(False)
         ax.axvline(0, color=INPUT, lw=1.2, zorder=0)
     axes[1].set_xlabel("logit of color 1 minus logit of color 0")
-    plt.show()
+    show()
 
 
 def _line(ax, own: list[float], places: list[float], wanted: list[int]) -> None:
@@ -46,8 +47,8 @@ def _line(ax, own: list[float], places: list[float], wanted: list[int]) -> None:
         right = end * sign > 0
         arrow = {"arrowstyle": "->", "color": OUTPUT, "lw": 1.4, "shrinkA": 8, "shrinkB": 9}
         ax.annotate("", (end, 0), (start, LIFT), arrowprops=arrow)
-        ax.plot(start, LIFT, shape, ms=11, mfc="white", mec=INPUT, mew=1.2, zorder=3)
-        ax.plot(end, 0, shape, ms=14, mfc="white", mec="black", mew=1.4, zorder=3)
+        ax.plot(start, LIFT, shape, ms=11, mfc=PAPER, mec=INPUT, mew=1.2, zorder=3)
+        ax.plot(end, 0, shape, ms=14, mfc=PAPER, mec=INK, mew=1.4, zorder=3)
         text = {"ha": "center", "va": "center_baseline", "zorder": 4}
         ax.text(end, 0, "?", weight="bold", **text)
         ahead = 1 if end >= start else -1  # the arrow comes from the other side
@@ -59,12 +60,12 @@ def _line(ax, own: list[float], places: list[float], wanted: list[int]) -> None:
             ha="left" if ahead > 0 else "right",
             va="center_baseline",
             size=12.5,
-            bbox={"fc": "white", "ec": "none", "pad": 0.5},
+            bbox={"fc": PAPER, "ec": "none", "pad": 0.5},
             weight="normal" if right else "bold",
             color=G if right else PHI,
         )
     low, high = sorted(places)
-    ax.annotate("", (low, -0.3), (high, -0.3), arrowprops={"arrowstyle": "<->", "lw": 1.2})
+    ax.annotate("", (low, -0.3), (high, -0.3), arrowprops={"arrowstyle": "<->", "color": INK, "lw": 1.2})
     label = f"D = {_signed(places[0] - places[1]).lstrip('+')}"
     ax.text((low + high) / 2, -0.34, label, ha="center", va="top", size=12.5)
 

@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 from nonlocal_tut.blocks import NonLocalBlock, SelfAttention2d
 from nonlocal_tut.draw.boxes import TENSORS
-from nonlocal_tut.draw.look import INPUT, plt
+from nonlocal_tut.draw.look import COLORS, FAINT, INK, INPUT, PAPER, plt
+from nonlocal_tut.draw.show import show
 
 SIZE = 4.4, 5.3  # inches: narrow, so that a phone shrinks it little
-SAME = "#f4f4f4", "#999999"  # fill and edge of what both blocks have
+SAME = COLORS["input-fill"], FAINT  # fill and edge of what both blocks have
 HEIGHT = 0.62  # of a box; rows are 1 apart
 LINES = [(0.5, 0, 3), (1.5, 0, 7), (2.5, 0, 4)]  # of query, key and value: where, from row, to row
 
@@ -36,12 +37,12 @@ def two_blocks(article: SelfAttention2d, paper: NonLocalBlock) -> None:
     for x, name, parts in (0, "the article's", left), (3.5, "the paper's", right):
         ax.text(x + 1.5, 0.75, name, ha="center", weight="bold")
         for at, top, bottom in LINES:
-            ax.plot([x + at] * 2, [-top, -bottom], color="#999999", lw=1, zorder=0)
+            ax.plot([x + at] * 2, [-top, -bottom], color=FAINT, lw=1, zorder=0)
         for part, mine, other in zip(parts, left, right, strict=True):
             _box(ax, x, part, differs=_what(mine) != _what(other))
     ax.set(xlim=(-0.05, 6.55), ylim=(-7.1, 1.15))
     ax.axis("off")
-    plt.show()
+    show()
 
 
 def _article(block: SelfAttention2d) -> list[Part]:
@@ -54,8 +55,8 @@ def _paper(block: NonLocalBlock) -> list[Part]:
     convs = {"theta": block.theta, "phi": block.phi, "g": block.g}
     widths = {name: _of(block.channels, conv.out_channels) for name, conv in convs.items()}
     pool, matrix = ("2×2 max pool", "N × N/4") if block.subsample else ("", "N × N")
-    zero = "batch norm, 0 at first" if hasattr(block, "norm") else "$W_z$ is 0 at first"
-    return _column(widths, pool, matrix, last=f"$W_z$: {widths['g']} → C", zero=zero)
+    zero = "batch norm, 0 at first" if hasattr(block, "norm") else "w_z is 0 at first"
+    return _column(widths, pool, matrix, last=f"w_z: {widths['g']} → C", zero=zero)
 
 
 def _column(widths: dict[str, str], pool: str, matrix: str, last: str, zero: str) -> list[Part]:
@@ -95,11 +96,11 @@ def _box(ax, x: float, part: Part, differs: bool) -> None:
     if not part.text and not differs:
         return
     lit = differs and part.text
-    fill, edge = TENSORS.get(part.role, ("#eeeeee", INPUT)) if differs else SAME
+    fill, edge = TENSORS.get(part.role, (COLORS["input-fill"], INPUT)) if differs else SAME
     style = {"ec": edge, "lw": 2.2 if lit else 1, "ls": "-" if part.text else ":"}
     place = x + part.left, -part.row
     ax.add_patch(
-        plt.Rectangle(place, part.width, HEIGHT, fc=fill if part.text else "white", **style)
+        plt.Rectangle(place, part.width, HEIGHT, fc=fill if part.text else PAPER, **style)
     )
     ax.text(
         place[0] + part.width / 2,
@@ -108,5 +109,5 @@ def _box(ax, x: float, part: Part, differs: bool) -> None:
         ha="center",
         va="center",
         size=9.5,
-        color="black" if lit else "#555555",
+        color=INK if lit else INPUT,
     )
