@@ -17,7 +17,7 @@ FILES = {
     "CITATION.cff": f"repository-code: {ADDRESS}\n",
     "pyproject.toml": f'[project]\nversion = "1.2"\n[project.urls]\nRepository = "{ADDRESS}"\n',
     "book/intro.md": "# Start\nGo to [near](01_near.ipynb#reach) or [out](https://example.org).\n\n"
-    "| [1](01_near.ipynb) | Look | 5 |\n| [2](02_far.ipynb) | Look | 5 |\n\n"
+    "| 1 | [Look](01_near.ipynb) | 5 |\n| 2 | [Look](02_far.ipynb) | 5 |\n\n"
     "## What comes out?\n- **3.1** [seconds](#so-it-is).\n",
     "book/problems.md": "# Problems\n\n## Too slow\n\nIt takes its time, as all such cells do.\n\n"
     "→ [The cell](#so-it-is): `3.1`.\n",

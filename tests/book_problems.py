@@ -59,11 +59,11 @@ def _begins(source, target):
 def the_front_door_says_what_stands_behind_it(book):
     """Titles and minutes of the chapters; and of each result, the bold number in a linked cell."""
     text, found = book.text("book/intro.md"), []
-    rows = re.findall(r"^\| \[(\d)\]\((\w+\.ipynb)\) \| (.+?) \| (\d+) \|$", text, re.MULTILINE)
-    listed = [f"book/{file}" for _, file, _, _ in rows]
+    rows = re.findall(r"^\| (\d) \| \[(.+?)\]\((\w+\.ipynb)\) \| (\d+) \|$", text, re.MULTILINE)
+    listed = [f"book/{file}" for _, _, file, _ in rows]
     if listed != book.chapters:
         found.append(f"book/intro.md: its chapters are {listed}, the book's are {book.chapters}")
-    for number, file, title, minutes in rows:
+    for number, title, file, minutes in rows:
         first = book.notebooks.get(f"book/{file}", [])[:1]
         head = first[0].source if first else ""
         if f"# {title}\n" not in head or not file.startswith(f"0{number}_"):

@@ -266,8 +266,8 @@ BROKEN = {
         (f"{PROBLEMS}: Too slow", "a link", swap(PROBLEMS, "(#so-it-is)", "")),
     ],
     front.the_front_door_says_what_stands_behind_it: [
-        ("book/intro.md", "its chapters", swap("book/intro.md", "| [2](02_far.ipynb)", "| 2")),
-        ("book/intro.md", "not called", swap("book/intro.md", "| Look |", "| Hear |")),
+        ("book/intro.md", "its chapters", swap("book/intro.md", "[Look](02_far.ipynb)", "Look")),
+        ("book/intro.md", "not called", swap("book/intro.md", "[Look](01", "[Hear](01")),
         ("book/intro.md", "7 minutes", swap("book/intro.md", "| 5 |", "| 7 |")),
         ("book/intro.md", "prints '3.2'", swap("book/intro.md", "**3.1**", "**3.2**")),
     ],

@@ -48,7 +48,9 @@ def references(svg):
 
 def short(numbers):
     """Numbers to a hundredth of a point, in one line."""
-    return NUMBER.sub(lambda n: f"{float(n[0]):.2f}".rstrip("0").rstrip("."), " ".join(numbers.split()))
+    return NUMBER.sub(
+        lambda n: f"{float(n[0]):.2f}".rstrip("0").rstrip("."), " ".join(numbers.split())
+    )
 
 
 def ungroup(parent):
