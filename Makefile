@@ -6,6 +6,7 @@
 # make mutants   the module with one mistake at a time: 40 a room, or MUTANTS=all; JUDGE=pages ROOMS="…"
 # make gpu    all that the book says of CUDA, checked on the first GPU, in eight minutes
 # make portable   pages and tests as on other machines, into book/data/tested_on.json; half an hour
+# make mutants-book   the book with one mistake at a time, and which checks notice; two hours
 # make notebooks   run the pages again and write their outputs back
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -20,8 +21,8 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 READY := .venv/.ready
 export KINETO_LOG_LEVEL ?= 6
 
-.PHONY: book test lint peers foreign install-peers bench mutants gpu portable notebooks clean
-book test peers foreign mutants notebooks: export OMP_NUM_THREADS ?= 1
+.PHONY: book test lint peers foreign install-peers bench mutants gpu portable mutants-book notebooks clean
+book test peers foreign mutants mutants-book notebooks: export OMP_NUM_THREADS ?= 1
 
 book: $(READY)
 	@$(BIN)/jupyter-book build . -W -n --keep-going --quiet
@@ -61,6 +62,9 @@ gpu: $(READY)
 
 portable: $(READY)
 	$(BIN)/python tools/portable.py $(PORTABLE)
+
+mutants-book: $(READY)
+	$(BIN)/python tools/mutants_book.py $(MUTANTS)
 
 notebooks: $(READY)
 	$(BIN)/python tools/run_notebooks.py

@@ -8,6 +8,7 @@ from normal_form import normalise, read, write
 
 ADDRESS, TAG = "https://github.com/some-one/a-book", "v1.2"
 NEAR, FAR = "book/01_near.ipynb", "book/02_far.ipynb"
+SAYS = {"A2": "near", "A4": "far"}
 FILES = {
     "_config.yml": f"repository:\n  url: {ADDRESS}\n  branch: main\n",
     "_toc.yml": "root: book/intro\nparts:\n  - chapters:\n      - file: book/01_near\n"
@@ -16,7 +17,7 @@ FILES = {
     "README.md": f"Read [the pages](book/intro.md) of {ADDRESS}.\n",
     "CITATION.cff": f"repository-code: {ADDRESS}\n",
     "pyproject.toml": f'[project]\nversion = "1.2"\n[project.urls]\nRepository = "{ADDRESS}"\n',
-    "book/intro.md": "# Start\nGo to [near](01_near.ipynb#reach) or [out](https://example.org).\n\n"
+    "book/intro.md": "# Start\nGo to [near](01_near.ipynb#it-is-so) or [out](https://example.org).\n\n"
     "| 1 | [Look](01_near.ipynb) | 5 |\n| 2 | [Look](02_far.ipynb) | 5 |\n\n"
     "## What comes out?\n- **3.1** [seconds](#so-it-is).\n",
     "book/problems.md": "# Problems\n\n## Too slow\n\nIt takes its time, as all such cells do.\n\n"
@@ -53,13 +54,14 @@ def _chapter(page, **claims):
         _code(SET_UP.format(address=ADDRESS, tag=TAG), tags=["hide-input"], cellView="form"),
         v4.new_markdown_cell("(so-it-is)=\n## It is so\n{cite}`one`. " + "word " * 1500),
         _code("draw()", figure, mystnb={"image": {"alt": "A white square, " * 3}}),
-        _code(seconds, v4.new_output("stream", text="3.1\n"), tags=["nbval-ignore-output"]),
+        _code(seconds, v4.new_output("stream", text="3.1 seconds\n"), tags=["nbval-ignore-output"]),
         v4.new_markdown_cell("```{solution-start} reach\n:class: dropdown\n```"),
         _code("\n".join(f"step({n})" for n in range(12))),
         v4.new_markdown_cell("```{solution-end}\n```"),
         *(
             _code(
-                f"# Claim {claim}: it is so. {verdict}.\nassert reach == 3", tags=[f"claim-{claim}"]
+                f"# Claim {claim}: it is {SAYS[claim]}. {verdict}.\nassert reach == 3",
+                tags=[f"claim-{claim}"],
             )
             for claim, verdict in claims.items()
         ),
@@ -125,23 +127,23 @@ def prints(number, text, stream="stdout"):
     return edit
 
 
-def shows_html(number, html):
-    """An edit: code cell `number` has shown `html`, and nothing else."""
+def shows_html(number, html, **also):
+    """An edit: code cell `number` has shown `html`, perhaps as plain text, and nothing else."""
 
     def edit(root):
         with _code_cell(root, NEAR, number) as cell:
-            cell.outputs = [v4.new_output("display_data", {"text/html": html})]
+            cell.outputs = [v4.new_output("display_data", {"text/html": html} | also)]
 
     return edit
 
 
-def swap(file, old, new):
-    """An edit: `old` is `new` in the text of `file`."""
+def swap(file, old, new, times=-1):
+    """An edit: `old` is `new` in the text of `file`, everywhere or so many times."""
 
     def edit(root):
         text = (root / file).read_text(encoding="utf-8")
         assert old in text, "this edit no longer changes anything"
-        (root / file).write_text(text.replace(old, new), encoding="utf-8")
+        (root / file).write_text(text.replace(old, new, times), encoding="utf-8")
 
     return edit
 

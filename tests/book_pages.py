@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import yaml
@@ -157,6 +157,7 @@ class Book:
         return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 
+@cache
 def prose(markdown):
     """Markdown as it is read: no code blocks; inline code and formulas are one word each."""
     kept, fences = [], []
@@ -177,6 +178,7 @@ def prose(markdown):
     return re.sub(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)|\$[^$\n]+\$", "code", text)
 
 
+@cache
 def count_words(markdown):
     """How many words a reader reads in a piece of Markdown."""
     text = re.sub(r"^[ \t]*(:\w+:|[`~:]{3,}).*$", "", prose(markdown), flags=re.MULTILINE)

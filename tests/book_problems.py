@@ -1,6 +1,7 @@
 """The front door and the page of problems: what they promise stands in the cells that they link."""
 
 import re
+from functools import cache
 
 from book_rules import rule
 from docutils.nodes import make_id
@@ -48,6 +49,7 @@ def _heads(source):
     return bool(re.search(r"^#+ ", source, re.MULTILINE))
 
 
+@cache
 def _begins(source, target):
     headings = re.findall(r"^#+ (.+)$", source, re.MULTILINE)
     return f"({target})=" in source or target in [

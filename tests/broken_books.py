@@ -3,8 +3,11 @@
 Of the problems that the rule returns, one has to start with `where` and to contain `words`.
 """
 
+import book_agreement as agreement
 import book_links as links
+import book_numbers as numbers
 import book_problems as front
+import book_references as references
 import book_rules as rules
 import book_words as words
 from book_examples import (
@@ -270,5 +273,49 @@ BROKEN = {
         ("book/intro.md", "not called", swap("book/intro.md", "[Look](01", "[Hear](01")),
         ("book/intro.md", "7 minutes", swap("book/intro.md", "| 5 |", "| 7 |")),
         ("book/intro.md", "prints '3.2'", swap("book/intro.md", "**3.1**", "**3.2**")),
+    ],
+    numbers.each_number_has_a_source: [
+        (f"{NEAR}, markdown cell 2: ", "'37'", swap(NEAR, "word word", "37 words", 1)),
+        (f"{NEAR}, markdown cell 2: ", "'14×22'", swap(NEAR, "word word", "14×22 words", 1)),
+        (f"{NEAR}, markdown cell 2: ", "'sixteen'", swap(NEAR, "word word", "sixteen words", 1)),
+        (near(2), "'30'", metadata(2, mystnb={"image": {"alt": "A white square, 30 wide. " * 2}})),
+        ("book/intro.md: ", "'3.2'", swap("book/intro.md", "**3.1**", "**3.2**")),
+    ],
+    numbers.equations_hold: [
+        (
+            f"{NEAR}, markdown cell 2: ",
+            "11 is not 12",
+            swap(NEAR, "{cite}", "$7 + 4 = 12$. {cite}"),
+        ),
+        ("book/intro.md: ", "7.38", intro("$e^2 = 7.4$, $e^2 = 7.5$")),
+    ],
+    references.chapters_are_the_ones_linked: [
+        ("book/intro.md: ", "opens chapter 1", intro("[chapter 2](01_near.ipynb)")),
+        (f"{NEAR}, markdown cell 2: ", "chapter 2", swap(NEAR, "{cite}", "See chapter 2. {cite}")),
+    ],
+    references.exercises_are_there: [
+        ("book/intro.md: ", "exercise 1.7", intro("See exercise 1.7"))
+    ],
+    references.the_paper_has_what_is_named: [
+        ("book/intro.md: ", "Eq. 9 is not", intro("By Eq. 9 of the paper")),
+        ("book/intro.md: ", "Eq. 4 is about", intro("By Eq. 4 two birds sing in a green tree.")),
+    ],
+    agreement.tables_read_alike_as_page_and_as_text: [
+        (near(4), "another", shows_html(4, "<table><td>3</td></table>", **{"text/plain": "4"})),
+    ],
+    agreement.drawn_files_have_alt_text: [
+        ("book/intro.md: ", ":alt:", intro("\n```{figure} a.svg\n:alt: A box\n```\n")),
+    ],
+    agreement.anchors_lead_somewhere: [
+        ("book/intro.md: ", "#it-is-no", swap("book/intro.md", "#it-is-so", "#it-is-no")),
+        (f"{CLAIMS}: ", "#claim-a2-2", swap(CLAIMS, "#claim-a2-1", "#claim-a2-2")),
+    ],
+    agreement.claims_point_the_same_way: [
+        (
+            CLAIMS,
+            "A2: only it or only its cells say 'far, near'",
+            swap(CLAIMS, "is near", "is far"),
+        ),
+        (CLAIMS, "'near'", source(5, "# Claim A2: so. Holds, with limits.\nassert reach == 3")),
     ],
 }

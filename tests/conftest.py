@@ -4,10 +4,12 @@ Tests marked `gpu` run on a GPU and are skipped without one; with --gpu-device c
 """
 
 import gc
+import locale
 import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import older_torch
 import pytest
 import torch
 
@@ -27,9 +29,21 @@ def pytest_addoption(parser):
 
 def pytest_collection_modifyitems(config, items):
     if config.getoption("--gpu-device") == "cuda" and not torch.cuda.is_available():
+        _mark(items, "gpu", pytest.mark.skip(reason="no GPU; --gpu-device cpu tries it out"))
+    if locale.getpreferredencoding(False).lower() not in ("utf-8", "utf8", "ascii"):
+        why = "torch reads its compiler's templates in the locale's encoding, which is not theirs"
+        _mark(items, "compiles", pytest.mark.skip(reason=why))
+    if torch.__version__.startswith(older_torch.RELEASE):
+        known = {f"tests/{test}": why for why, tests in older_torch.FAILS.items() for test in tests}
         for item in items:
-            if "gpu" in item.keywords:
-                item.add_marker(pytest.mark.skip(reason="no GPU; --gpu-device cpu tries it out"))
+            if item.nodeid in known:
+                item.add_marker(pytest.mark.xfail(reason=known[item.nodeid], strict=True))
+
+
+def _mark(items, name, marker):
+    for item in items:
+        if name in item.keywords:
+            item.add_marker(marker)
 
 
 @pytest.fixture(scope="session")

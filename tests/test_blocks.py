@@ -433,6 +433,7 @@ def test_export(attention):
 
 
 @pytest.mark.parametrize("attention", ATTENTION)
+@pytest.mark.compiles
 def test_compile_in_one_graph(attention):
     for block in blocks(attention) if attention == "fused" else blocks(attention)[1:2]:
         torch._dynamo.reset()

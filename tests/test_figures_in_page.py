@@ -50,7 +50,7 @@ def test_its_smallest_text_has_eleven_pixels_at_least():
     root = parsed()
     assert (root.get("width"), root.get("height")) == ("500", "100")  # 5 inches, 100 pixels each
     assert root.get("style") == "min-width: 396px"  # 360 units wide, 10 of them are 11 pixels
-    assert parsed('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"/>').get("style") is None
+    assert parsed(f'<svg xmlns="{figures_in_page.SVG}" viewBox="0 0 9 9"/>').get("style") is None
 
 
 def test_a_file_of_ones_own_is_in_pixels():

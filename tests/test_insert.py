@@ -230,6 +230,7 @@ def test_export(strict, asleep):
     torch.testing.assert_close(program.module()(image()), model(image()))
 
 
+@pytest.mark.compiles
 @pytest.mark.parametrize("training", [False, True])
 def test_compile(training):
     """Without a break in the graph, forward and backward."""

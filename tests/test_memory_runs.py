@@ -179,9 +179,6 @@ def test_measuring_leaves_threads_and_onednn_as_they_were():
     assert torch.get_num_threads() == threads and torch.backends.mkldnn.enabled == enabled
 
 
-@pytest.mark.skipif(
-    torch.__version__ < "2.11", reason="torch 2.6 has no gradient of weight_norm on the meta device"
-)
 def test_a_module_that_keeps_a_computed_weight_is_run_as_a_copy():
     """The old weight_norm keeps the weight that it computes, which deepcopy alone refuses."""
     with pytest.warns(FutureWarning):
@@ -225,6 +222,7 @@ def test_compiled_code_is_measured_as_it_was_compiled(training):
     assert report.peak_bytes > 0
 
 
+@pytest.mark.compiles
 @pytest.mark.parametrize("training", [True, False])
 def test_compiling_does_not_remove_the_attention_matrix(training):
     """Chapter 5 says so, in a cell that needs a C++ compiler."""

@@ -98,7 +98,10 @@ def test_a_mutant_is_shown_to_the_tests_that_run_its_statement(made):
     assert asked(body, known) == {"a::g"}
     assert asked(found["if x >= LIMIT and words:"], known) == {"a::f"}
     assert asked(default, known) >= {"a::f", "b::1", "b::2"}  # run by imports: its function's
-    assert asked(module, known) == set()
+    lines |= {"4": ["a::f"]}
+    assert asked(module, known) == set()  # outside of all functions: whoever looks
+    page = {"seconds": {"book/p.ipynb": 9}, "lines": {"nonlocal_tut/f.py": {"4": ["book/p.ipynb"]}}}
+    assert asked(module, {"book/p.ipynb": page}) == {"book/p.ipynb"}
 
 
 # --- verdicts and the report

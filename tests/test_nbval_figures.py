@@ -28,7 +28,7 @@ KIND = "<Figure size 704x352 with 1 Axes>"
 )
 def test_a_stored_figure(stored, passes, tmp_path):
     outputs = [v4.new_output("display_data", stored)] if stored else []
-    nb = v4.new_notebook(cells=[v4.new_code_cell(DRAWS, outputs=outputs)])
+    nb = v4.new_notebook(cells=[v4.new_code_cell(DRAWS, outputs=outputs, execution_count=1)])
     (tmp_path / "page.ipynb").write_text(v4.writes_json(nb), encoding="utf-8")
     sanitized = f"--nbval-sanitize-with={ROOT / 'tests' / 'sanitize.cfg'}"
     options = ["--nbval", "--nbval-current-env", sanitized, "-q", "-p", "no:cacheprovider"]

@@ -57,7 +57,7 @@ def test_split_positions_are_those_of_one_process(workers, two):
 
 def test_wrapped_blocks_have_the_gradients_of_one_process(two):
     for worker in two:
-        assert len(worker["wrapped"]) == 16
+        assert len(worker["wrapped"]) == (16 if split_work.SHARDS else 6)
         assert {name: far for name, far in worker["wrapped"].items() if far > 1e-10} == {}
 
 

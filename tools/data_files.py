@@ -17,8 +17,9 @@ SCHEMAS = ROOT / "book" / "data" / "schemas"
 
 
 def kind_of(name):
-    """Which schema a file's name asks for: "gpu_tesla_t4.json" -> "gpu"."""
-    return name.removesuffix(".json").split("_")[0]
+    """Which schema a file's name asks for: its own, or that of its kind: "gpu_x.json" -> "gpu"."""
+    own = (SCHEMAS / name).is_file()
+    return name.removesuffix(".json") if own else name.removesuffix(".json").split("_")[0]
 
 
 def schema(kind):

@@ -10,18 +10,17 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from docutils import nodes
+from slim_figures import HREF, SVG, references
 from sphinx.transforms import SphinxTransform
 
 from nonlocal_tut.draw.look import COLORS
 
-SVG = "http://www.w3.org/2000/svg"
-HREF = "{http://www.w3.org/1999/xlink}href"
 NAMES = {color.lower(): name for name, color in COLORS.items()}
 COLOR = re.compile(r"#[0-9a-f]{6}\b", re.IGNORECASE)
 FONT_SIZE = re.compile(r"\bfont(?:-size)?: *([\d.]+)px")
 PIXELS = 100 / 72  # per point: a figure of 6.4 inches is 640 pixels wide
 LEAST = 11  # pixels of text, on any screen
-LEFT_OUT = ("style", "title", "metadata")
+LEFT_OUT = [f"{{{SVG}}}{tag}" for tag in ("metadata", "style", "title")]
 
 
 def inline(svg, name, alt):
@@ -29,22 +28,16 @@ def inline(svg, name, alt):
 
     It takes its own width where there is room, less until its smallest text has 11 pixels, no less.
     """
+    svg = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     ElementTree.register_namespace("", SVG)
     root = ElementTree.fromstring(COLOR.sub(variable, svg))
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if child.tag in [f"{{{SVG}}}{tag}" for tag in LEFT_OUT]:
-                parent.remove(child)
-    used = set(re.findall(r'(?:url\(|href=")#([^")]+)', svg))
-    for part in root.iter():
-        if HREF in part.attrib:
-            part.set("href", part.attrib.pop(HREF))
+    used = references(svg)
+    for part in list(root.iter()):
+        part[:] = [child for child in part if child.tag not in LEFT_OUT]
         if part.get("id") not in used:
             part.attrib.pop("id", None)
-        for key, value in part.items():
-            if key == "id" or value.startswith("#"):
-                part.set(key, re.sub(r"^#?", rf"\g<0>{name}-", value))
-            part.set(key, part.get(key).replace("url(#", f"url(#{name}-"))
+        if HREF in part.attrib:
+            part.set("href", part.attrib.pop(HREF))
     unit = PIXELS if root.get("width", "").endswith("pt") else 1
     width, height = (float(number) for number in root.get("viewBox").split()[2:])
     root.attrib |= {"width": f"{width * unit:.0f}", "height": f"{height * unit:.0f}"}

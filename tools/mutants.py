@@ -6,8 +6,8 @@
     python tools/mutants.py --sample 0                    judges nothing, writes the report anew
 
 Verdicts gather in tests/mutants_judged.txt, and one that is there is not asked for again: stop at
-any time and go on later. A survivor is judged again when the tests have changed, a mutant whose
-function or class has changed is another one. The sample of 10 is part of that of 40.
+any time and go on later. A survivor without a reason is judged again when the tests have changed, a
+mutant whose function or class has changed is another one. The sample of 10 is part of that of 40.
 The report goes to book/data/mutants.json; why a survivor may live stands in
 tests/mutants_accepted.toml. Start the file of verdicts anew from time to time: a test that is gone
 does not bring back what it once killed.
@@ -97,14 +97,17 @@ def run(judge, room, sample):
     """Judge what of the sample has no verdict yet."""
     from mutants_judged import Copy
 
-    files, known = judges(judge, room), verdicts()
+    files, known, reasons = judges(judge, room), verdicts(), accepted()
     now, start, counted = stamp(files), time.monotonic(), 0
     with Copy() as copy:
         for mutant in made(room):
             if counted == sample:
                 break
             end, then = known.get((judge, mutant.id), (None, None))
-            if end is None or (end == "survived" and then != now):
+            again = (
+                end == "survived" and then != now and (mutant.path, *mutant.change) not in reasons
+            )
+            if end is None or again:
                 end, seconds = copy.judge(mutant, files)
                 with VERDICTS.open("a", encoding="utf-8") as file:
                     file.write(f"{judge} {mutant.id} {now} {end}\n")

@@ -36,6 +36,7 @@ MEMORY = 8 * 2**30  # resident bytes; a loop without an end must not take the ma
 SAVE = "import coverage\ncoverage.process_startup.coverage.save()"  # nbval kills its kernels
 # Pytest's exit codes: 2 and 3 when it could not even collect, 5 when there was nothing to collect.
 ENDS = {0: "survived", 1: "killed", 2: "killed", 3: "killed", 5: "survived"}
+ENDS[-signal.SIGALRM] = "timed out"
 
 
 class Fails(Exception):
@@ -45,13 +46,13 @@ class Fails(Exception):
 class Tests:
     """Pytest's files, test by test: which of them to run, in which order, and who runs what."""
 
-    def __init__(self, chosen=None, known=(), measured=None):
+    def __init__(self, chosen=None, known=None, measured=None):
         self.chosen, self.known, self.measured, self.seconds = chosen, known, measured, {}
 
     def pytest_collection_modifyitems(self, items):
         """Those chosen, in their order; first of all those that the mutant alone has."""
         if self.chosen is not None:
-            order = dict.fromkeys(set(i.nodeid for i in items) - {*self.known}, -1)
+            order = dict.fromkeys({item.nodeid for item in items} - {*self.known}, -1)
             order |= {name: number for number, name in enumerate(self.chosen)}
             kept = [item for item in items if item.nodeid in order]
             items[:] = sorted(kept, key=lambda item: order[item.nodeid])
@@ -59,6 +60,11 @@ class Tests:
     def pytest_runtest_logstart(self, nodeid):
         if self.measured is not None:
             self.measured.switch_context(nodeid)
+        if self.chosen is not None:  # a loop without an end is known by its test
+            signal.setitimer(signal.ITIMER_REAL, 30 + 10 * self.known.get(nodeid, 6))
+
+    def pytest_runtest_logfinish(self):
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef, request):
@@ -254,9 +260,12 @@ class Copy:
 
 
 def asked(mutant, known):
-    """The tests, or the pages, that run a mutant's statement; of what only an import runs, those
-    that run its function; none where coverage knows none, as in a process of a test's own."""
-    for lines in (mutant.lines, mutant.scope):
+    """The tests, or the pages, that run a mutant's statement; of a function's head, which an import
+    runs, those that run its body. None where coverage knows none, as in a process of a test's own,
+    and for what stands outside of all functions: any test may see that.
+    """
+    pages = any(file in one["seconds"] for file, one in known.items())
+    for lines in (mutant.lines, mutant.scope) if mutant.scope or pages else ():
         found = set()
         for file, one in known.items():
             ran = one["lines"].get(mutant.path, {})

@@ -29,7 +29,8 @@ from tested_on import SUITES
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 3600
 # The tests that say nothing about a machine, or what the pages say already, in half the minutes.
-LEFT_OUT = ("colab", "make", "packaging", "supply_chain", "ways", "ways_table", "networks")
+LEFT_OUT = ("colab", "foreign", "gpu_tool", "make", "networks", "packaging", "peers", "portable")
+LEFT_OUT += ("supply_chain", "ways", "ways_table")
 VERSIONS = """\
 import json, matplotlib, numpy, platform, torch
 print(json.dumps({"python": platform.python_version(), "torch": torch.__version__,

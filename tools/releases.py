@@ -13,13 +13,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OTHER = {
-    "oldest": {"torch": "2.6.0"},
+    "oldest": {"torch": "==2.6.0"},
     "colab": {  # its list of 2026-08-19
-        "torch": "2.11.0",
-        "numpy": "2.1.3",
-        "matplotlib": "3.10.0",
-        "ipython": "7.34.0",
-        "ipykernel": "6.17.1",
+        "torch": "==2.11.0",
+        "setuptools": "<82",  # this torch wants it
+        "numpy": "==2.1.3",
+        "matplotlib": "==3.10.0",
+        "ipython": "==7.34.0",
+        "ipykernel": "==6.17.1",
     },
 }
 
@@ -33,7 +34,7 @@ def requirements(name):
     if name == "newest":
         return [re.sub(r"==.*", "", line) for line in lines]  # jupyter-book 2 is another program
     own = [line for line in lines if line.split("==")[0] not in OTHER[name]]
-    return own + [f"{package}=={version}" for package, version in OTHER[name].items()]
+    return own + [package + versions for package, versions in OTHER[name].items()]
 
 
 if __name__ == "__main__":

@@ -48,9 +48,8 @@ def references(svg):
 
 def short(numbers):
     """Numbers to a hundredth of a point, in one line."""
-    return NUMBER.sub(
-        lambda n: f"{float(n[0]):.2f}".rstrip("0").rstrip("."), " ".join(numbers.split())
-    )
+    one_line = " ".join(numbers.split())
+    return NUMBER.sub(lambda n: f"{float(n[0]):.2f}".rstrip("0").rstrip("."), one_line)
 
 
 def ungroup(parent):
@@ -63,7 +62,7 @@ def ungroup(parent):
 
 
 def few_colors(png):
-    """A PNG's bytes -> the same picture with a palette, or the bytes as they were if that is less."""
+    """A PNG's bytes -> the same picture with a palette, unless that has more bytes."""
     with Image.open(BytesIO(png)) as image:
         if image.mode in ("P", "1", "L"):
             return png

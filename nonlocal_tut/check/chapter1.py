@@ -57,12 +57,12 @@ def _wide(answer: Any) -> str:
             return f"{layer} has dilation {dilation}; 1 is the least: neighbors side by side."
         if padding != dilation:
             return f"{layer} changes the feature map's size: a 3×3 layer pads by its dilation."
-    size = rf.theoretical(layers).size
-    if size < 63:
-        return f"this sees {size} positions; 63 are asked for. What does dilation do to a step?"
     seen = {0}
     for *_, dilation in layers:
         seen = {place + tap * dilation for place in seen for tap in (-1, 0, 1)}
+    size = max(seen) - min(seen) + 1
+    if size < 63:
+        return f"this sees {size} positions; 63 are asked for. What does dilation do to a step?"
     holes = size - len(seen)
     return f"{size} wide, but {holes} positions inside are never looked at." if holes else ""
 
@@ -109,8 +109,8 @@ def _layers(answer: Any) -> list[tuple[int, ...]]:
     rows = [row.tolist() if isinstance(row, Tensor | np.ndarray) else row for row in answer]
     if not all(isinstance(row, list | tuple) and len(row) == 4 for row in rows):
         return []
-    numbers = [tuple(whole(n) for n in row) for row in rows]
-    return [] if any(None in row for row in numbers) else numbers
+    numbers = [tuple(n for n in map(whole, row) if n is not None) for row in rows]
+    return numbers if all(len(row) == 4 for row in numbers) else []
 
 
 def _is_scalar(tensor: Any) -> bool:

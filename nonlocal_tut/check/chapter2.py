@@ -62,7 +62,8 @@ DIAGNOSES: dict[str, Attention] = {  # 2.2: a hint, and the mistake that earns i
 
 def _vectors() -> tuple[Tensor, Tensor, Tensor]:
     luck = torch.Generator().manual_seed(2)
-    return tuple(torch.randn(2, width, 5, generator=luck) for width in (3, 3, 4))
+    query, key, value = (torch.randn(2, width, 5, generator=luck) for width in (3, 3, 4))
+    return query, key, value
 
 
 def _clip(answer: Any) -> str:
@@ -83,7 +84,7 @@ def _clip(answer: Any) -> str:
     return hints.get(number, f"not {answer!r}. How many positions are there?")
 
 
-def _rows(answer: Callable) -> str:
+def _rows(answer: Attention) -> str:
     """2.2: attention on (B, N, d), (B, N, d), (B, N, c)."""
     query, key, value = _vectors()
     rows = [t.mT for t in (query, key, value)]
@@ -99,7 +100,7 @@ def _rows(answer: Callable) -> str:
     return "another result than the loop's: y_i is the sum over j of weight (i, j) times value j."
 
 
-def _is_right(answer: Callable) -> str:
+def _is_right(answer: Callable[[Attention], Any]) -> str:
     """2.3: a test that tells the right attention from each mistake."""
     said = {name: _said(answer, f) for name, f in {"the right one": _attend, **MISTAKES}.items()}
     for name, verdict in said.items():
@@ -114,7 +115,7 @@ def _is_right(answer: Callable) -> str:
     return f"it lets through: {', '.join(missed)}." if missed else ""
 
 
-def _said(answer: Callable, attend: Attention) -> Any:
+def _said(answer: Callable[[Attention], Any], attend: Attention) -> Any:
     """What the reader's test says: a bool, also where NumPy or torch has wrapped it."""
     said = answer(attend)
     if isinstance(said, (Tensor, np.ndarray, np.generic)) and np.prod(said.shape) == 1:

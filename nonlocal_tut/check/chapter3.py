@@ -41,8 +41,8 @@ def _shape(answer: Any) -> tuple[int, ...] | None:
         answer = answer.tolist()
     if not isinstance(answer, (tuple, list)):
         return None
-    sides = [whole(side) for side in answer]
-    return None if None in sides else tuple(sides)
+    sides = tuple(side for side in map(whole, answer) if side is not None)
+    return sides if len(sides) == len(answer) else None
 
 
 def _fold_scale(answer: Callable[[dict[str, Tensor], float], dict[str, Tensor]]) -> str:

@@ -1,6 +1,7 @@
 """The exercises of chapter 4: each takes an answer, and returns a hint, or "" if it is right."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -20,7 +21,7 @@ CLOSE = 0.03  # how far the rule of thumb may be off
 def _fourth(answer: Callable[[memory.Report], int]) -> str:
     """4.1: the hidden bytes at the peak of a report."""
     for variant in ("article", "swapped", "paper"):
-        report = memory.predict(lambda v=variant: memory.VARIANTS[v](16), (1, 16, 24, 20))
+        report = memory.predict(partial(memory.VARIANTS[variant], 16), (1, 16, 24, 20))
         hidden = [a for a in report.at_peak if a.hidden]
         try:
             got = answer(report)
@@ -75,7 +76,7 @@ def _three_ways(answer: Any) -> str:
     """4.3: three subclasses of the article's block, equal to it, under 15 GB, by different ways."""
     if not isinstance(answer, (list, tuple)) or len(answer) != 3:
         return f"a list of three classes is asked for, not {answer!r}."
-    ideas: dict[tuple, str] = {}
+    ideas: dict[tuple[str | int, ...], str] = {}
     for cls in answer:
         if not (isinstance(cls, type) and issubclass(cls, SelfAttention2d)):
             return f"a {type(cls).__name__} is among them, not a subclass of the article's block."
@@ -85,7 +86,7 @@ def _three_ways(answer: Any) -> str:
         if wrong := _misfit(cls):
             return f"{name} {wrong}"
         try:
-            peak = memory.predict(lambda cls=cls: cls(SHAPE[1]), SHAPE).peak_bytes
+            peak = memory.predict(partial(cls, SHAPE[1]), SHAPE).peak_bytes
             if peak >= LIMIT:
                 return f"{name} needs {peak / 1e9:.1f} GB."
             idea = _idea(cls, peak)
@@ -97,7 +98,7 @@ def _three_ways(answer: Any) -> str:
     return ""
 
 
-def _idea(cls: type[SelfAttention2d], peak: int) -> tuple:
+def _idea(cls: type[SelfAttention2d], peak: int) -> tuple[str | int, ...]:
     """What a class does about the attention matrix: its largest piece, seen in the forward pass."""
     B, N = ODD[0], ODD[2] * ODD[3]
     inner = {ODD[1], ODD[1] // 8, 1}  # widths, and what a fused kernel keeps per row
@@ -108,9 +109,9 @@ def _idea(cls: type[SelfAttention2d], peak: int) -> tuple:
         return ("make no row of it",)
     *batch, rows, columns = max(pieces, key=lambda shape: torch.Size(shape).numel())
     images = torch.Size(batch).numel()
-    cut = [images < B and "the batch", rows < N and "its rows", columns < N and "its columns"]
-    if any(cut):
-        return ("both cut " + " and ".join(filter(None, cut)),)
+    sides = {"the batch": images < B, "its rows": rows < N, "its columns": columns < N}
+    if cut := [side for side, is_cut in sides.items() if is_cut]:
+        return ("both cut " + " and ".join(cut),)
     return ("both build all of it, and as many copies", round(peak / MATRIX))
 
 
@@ -137,17 +138,18 @@ def _misfit(cls: type[SelfAttention2d]) -> str:
     if not isinstance(y, Tensor) or y.shape != x.shape:
         returned = f"shape {tuple(y.shape)}" if isinstance(y, Tensor) else repr(y)
         return f"returns {returned}, not a tensor of shape {tuple(x.shape)}."
-    pairs = zip(_step(ours, ours(x), x), _step(theirs, y, x), strict=True)
-    same = all(b is not None and torch.allclose(a, b) for a, b in pairs)
+    wanted, got = _step(ours, ours(x), x), _step(theirs, y, x)
+    same = len(got) == len(wanted) and all(map(torch.allclose, wanted, got))
     return "" if same else "computes something else: outputs or gradients differ."
 
 
-def _step(block: nn.Module, y: Tensor, x: Tensor) -> Sequence[Tensor | None]:
+def _step(block: nn.Module, y: Tensor, x: Tensor) -> list[Tensor]:
+    """y, and the gradients of x and the parameters, of those that have one."""
+    if not y.requires_grad:
+        return [y]
     leaves = [x, *block.parameters()]
-    gradients = [None] * len(leaves)
-    if y.requires_grad:
-        gradients = torch.autograd.grad(y.sin().sum(), leaves, allow_unused=True)
-    return [y, *gradients]
+    gradients = torch.autograd.grad(y.sin().sum(), leaves, allow_unused=True)
+    return [y, *(gradient for gradient in gradients if gradient is not None)]
 
 
 VALUES = {"4.2": _peak, "4.3": _three_ways}

@@ -50,16 +50,17 @@ def _pooled_row(answer: Callable[[NonLocalBlock, Tensor, int, int], Tensor]) -> 
         after = F.max_pool2d(block.phi(x), 2)[0]  # (C', 3, 5)
         before = block.phi(F.max_pool2d(x, 2))[0]  # (C', 3, 5)
         mean = F.avg_pool2d(block.phi(x), 2)[0]  # (C', 3, 5)
+    scale = block.inner_channels**-0.5
     scores, early, soft = (torch.einsum("c,cij->ij", theta, phi) for phi in (after, before, mean))
     wrong = {
         "and the scale? This block has scale='sqrt'.": scores,
-        "that pools before phi; this block has subsample='after'.": early * block.scale,
-        "that averages four keys; the block's pool takes the largest.": soft * block.scale,
+        "that pools before phi; this block has subsample='after'.": early * scale,
+        "that averages four keys; the block's pool takes the largest.": soft * scale,
     }
     for hint, row in wrong.items():
         if torch.allclose(got, row.flatten().softmax(0).view_as(row)):
             return hint
-    if torch.allclose(got, scores * block.scale):
+    if torch.allclose(got, scores * scale):
         return "those are the scores. What makes them weights that sum to one?"
     if not torch.allclose(got.sum(), torch.ones_like(got.sum())):
         return f"the row sums to {got.sum().item():.3g}. Softmax runs over all the keys at once."
@@ -72,8 +73,8 @@ def _revive(answer: Callable[[NonLocalBlock], Any]) -> str:
     with torch.random.fork_rng():
         torch.manual_seed(7)
         block = NonLocalBlock(8).double()
-        nn.init.zeros_(block.w_z.weight)
-        nn.init.zeros_(block.w_z.bias)
+        for p in block.w_z.parameters():
+            nn.init.zeros_(p)
         returned = answer(block)
     if isinstance(returned, NonLocalBlock) and returned is not block:
         return "that is another block; change the one that you are given, in place."

@@ -67,7 +67,7 @@ def _past(answer: Callable[[Tensor, Tensor, Tensor, int], Tensor]) -> str:
     def masked(meets: Tensor, scores: Tensor = scores) -> Tensor:
         return scores.masked_fill(~meets, -torch.inf).softmax(-1) @ g
 
-    got = answer(*(t.clone() for t in (theta, phi, g)), frames)
+    got = answer(theta.clone(), phi.clone(), g.clone(), frames)
     if hint := misfit(got, theta):
         return hint
     wrong = {

@@ -1,6 +1,6 @@
 """The exercises of chapter 9: each takes an answer, and returns a hint, or "" if it is right."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ def _received(answer: Any) -> str:
     """9.1: MiB that reach each of 8 devices, forward, for 1024×1024 positions and 64 channels."""
     if isinstance(answer, bool) or not isinstance(answer, (int, float)):
         return f"a number of MiB is asked for, not {answer!r}."
-    hints = {
+    hints: dict[float, str] = {
         224: "",
         256: "an eighth of the keys and values is there already.",
         32: "that is one device's part; how many parts arrive?",
@@ -82,7 +82,7 @@ def _kind(got: Any) -> str:
     return f"{len(got)}" if isinstance(got, (list, tuple)) else f"a {type(got).__name__}"
 
 
-def _same(some: list[Tensor], others: list[Tensor]) -> bool:
+def _same(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
     return all(torch.allclose(a, b) for a, b in zip(some, others, strict=True))
 
 

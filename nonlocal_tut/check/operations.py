@@ -1,5 +1,7 @@
 """How many operations the reader's function runs, for exercises that ask for no loop."""
 
+from typing import Any
+
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
@@ -8,6 +10,11 @@ class Operations(TorchDispatchMode):
 
     count = 0
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
         self.count += 1
         return func(*args, **(kwargs or {}))

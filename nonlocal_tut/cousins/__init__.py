@@ -13,7 +13,7 @@ from nonlocal_tut.cousins.one_context import CompactGeneralized, GlobalContext
 from nonlocal_tut.cousins.shell import Cousin
 from nonlocal_tut.cousins.two_terms import Disentangled
 
-COUSINS = {
+COUSINS: dict[str, type[Cousin]] = {
     "pooled keys": PooledKeys,
     "pyramid": Pyramid,
     "criss-cross": CrissCross,

@@ -44,7 +44,9 @@ class DoubleAttention(Cousin):
 
     def mix(self, theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
         gathered = g.flatten(2) @ phi.flatten(2).softmax(dim=2).mT  # (B, C', n)
-        return (gathered @ theta.flatten(2).softmax(dim=1)).unflatten(2, theta.shape[2:])
+        handed_out = gathered @ theta.flatten(2).softmax(dim=1)  # (B, C', N)
+        maps: Tensor = handed_out.unflatten(2, theta.shape[2:])
+        return maps
 
 
 class ExpectationMaximization(Cousin):
@@ -71,7 +73,8 @@ class ExpectationMaximization(Cousin):
         self.mu = nn.Parameter(F.normalize(torch.randn(bases, self.inner_channels), dim=1))
 
     def mix(self, g: Tensor) -> Tensor:
-        x, mu = rows(g), self.mu  # (B, N, C'), (K, C')
+        x = rows(g)  # (B, N, C')
+        mu: Tensor = self.mu  # (K, C')
         for _ in range(self.steps):
             z = (x @ mu.mT).softmax(dim=-1)  # (B, N, K): who belongs to which base
             mu = F.normalize(z.mT @ x, dim=-1)  # (B, K, C'): where the bases are

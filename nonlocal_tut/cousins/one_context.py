@@ -57,4 +57,5 @@ class CompactGeneralized(Cousin):
     def mix(self, theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
         t, p, v = (m.flatten(1).unflatten(1, (self.groups, 1, -1)) for m in (theta, phi, g))
         s = p @ v.mT * p.shape[-1] ** -0.5  # (B, groups, 1, 1)
-        return (s @ t).view_as(theta)  # (B, groups, 1, L) -> (B, C', H, W)
+        y: Tensor = (s @ t).view_as(theta)  # (B, groups, 1, L) -> (B, C', H, W)
+        return y

@@ -3,6 +3,8 @@
 No cousin has batch norm here. Where its authors put some, its docstring says so.
 """
 
+from typing import Any
+
 import torch.nn as nn
 from torch import Tensor
 
@@ -28,8 +30,8 @@ class Cousin(nn.Module):
         for name in self.maps:
             self.add_module(name, nn.Conv2d(channels, inner_channels, 1))
         self.w_z = nn.Conv2d(inner_channels, channels, 1)
-        nn.init.zeros_(self.w_z.weight)
-        nn.init.zeros_(self.w_z.bias)
+        for p in self.w_z.parameters():
+            nn.init.zeros_(p)
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, C, H, W) -> (B, C, H, W).
@@ -41,7 +43,7 @@ class Cousin(nn.Module):
         y: Tensor = x + self.w_z(self.mix(*(getattr(self, name)(x) for name in self.maps)))
         return y
 
-    def mix(self, *maps: Tensor) -> Tensor:
+    def mix(self, *maps: Any, **_: Any) -> Tensor:  # each cousin has maps of its own
         """The outputs of `maps`, (B, C', H, W) each -> (B, C', H, W); (B, C', 1, 1) broadcasts."""
         raise NotImplementedError
 
@@ -53,4 +55,5 @@ def rows(maps: Tensor) -> Tensor:
 
 def as_maps(rows: Tensor, like: Tensor) -> Tensor:
     """Rows back to the positions of `like`: (B, N, d) -> (B, d, H, W)."""
-    return rows.mT.unflatten(2, like.shape[2:])
+    maps: Tensor = rows.mT.unflatten(2, like.shape[2:])
+    return maps

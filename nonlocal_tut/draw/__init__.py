@@ -1,6 +1,7 @@
 """Every figure of the book, in one look. One file a kind of picture; needs matplotlib.
 
-Each function draws with pyplot and shows, returning nothing, so that a cell ends without a repr.
+Each function draws with pyplot and shows, returning nothing, so that a cell ends without a repr;
+in a notebook as SVG.
 Colors mean things everywhere: theta/query, phi/key, g/value, output, input; never by color alone.
 """
 
@@ -16,6 +17,7 @@ from nonlocal_tut.draw.online import online
 from nonlocal_tut.draw.positions import cone, maps, task
 from nonlocal_tut.draw.twins import one_context
 from nonlocal_tut.draw.two_blocks import two_blocks
+from nonlocal_tut.draw.who import who_sees_whom
 
 __all__ = [
     "DOTS",
@@ -41,4 +43,5 @@ __all__ = [
     "task",
     "timeline",
     "two_blocks",
+    "who_sees_whom",
 ]

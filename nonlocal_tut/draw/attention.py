@@ -71,6 +71,7 @@ def _panel(ax, picture: np.ndarray, row: np.ndarray, position, attention_map) ->
     ax.plot(w, h, "x", color=THETA, ms=9, mew=2.4, path_effects=halo)
     ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
     ax.grid(False)
+    ax.spines[:].set_visible(False)
     ax.set_title(f"query {position[0]}, {position[1]}")
     ax.set_xlabel(f"{row.min():.2g} to {row.max():.2g}\nsum {row.sum():.2g}")
     bar = ax.figure.colorbar(drawn, ax=ax, location="bottom", fraction=0.06, pad=0.02)

@@ -34,6 +34,7 @@ COLORS = {
     "ink": "#111111",
     "paper": "#FFFFFF",
     "faint": "#999999",
+    "cell": "#BBBBBB",
     "grid": "#DDDDDD",
     **{f"line-{n}": color for n, color in enumerate(LINES)},
 }

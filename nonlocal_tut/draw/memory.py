@@ -119,7 +119,8 @@ def at_peak(reports: Mapping[str, tuple[Report, Sequence[str]]]) -> None:
             left += a.bytes / MIB
         rest = report.peak_bytes / MIB - left
         ax.barh(row, rest, left=left, height=0.7, fc=INPUT, ec=INPUT)
-        ax.text(left + rest, row, f" {report.peak_bytes / MIB:,.0f} MiB", va="center")
+        said = f"{report.peak_bytes / MIB:,.0f} MiB"
+        ax.annotate(said, (left + rest, row), (4, 0), textcoords="offset points", va="center")
     ax.set_yticks(range(len(reports)), reports)
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)

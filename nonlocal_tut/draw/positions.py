@@ -5,7 +5,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
-from nonlocal_tut.draw.look import BLACK, DOTS, FAINT, INK, INPUT, OUTPUT, PAPER, WHITE, WIDTH, plt
+from nonlocal_tut.draw.look import (
+    BLACK,
+    COLORS,
+    DOTS,
+    FAINT,
+    INK,
+    INPUT,
+    OUTPUT,
+    PAPER,
+    WHITE,
+    WIDTH,
+    plt,
+)
 from nonlocal_tut.draw.show import show
 
 
@@ -15,9 +27,9 @@ def _grid(ax, height: int, width: int) -> None:
     ax.set_xticks(np.arange(width + 1) - 0.5, labels=[])
     ax.set_yticks(np.arange(height + 1) - 0.5, labels=[])
     ax.tick_params(bottom=False, left=False)
-    ax.grid(color=FAINT, linewidth=0.5)
+    ax.grid(color=COLORS["cell"], linewidth=0.5)
     ax.spines[:].set_visible(True)
-    ax.spines[:].set_color(FAINT)
+    ax.spines[:].set_color(COLORS["cell"])
 
 
 def cone(kernel: int, layers: int) -> None:
@@ -58,7 +70,7 @@ def maps(
     if not values or len(outline) not in (0, len(values)):
         raise ValueError(f"maps needs an outline each, or none: {len(outline)} for {len(values)}")
     columns = len(values)
-    panel = min(WIDTH / columns, 2.4)
+    panel = min(WIDTH / columns, 2.1)  # of which a phone holds two
     _, axes = plt.subplots(1, columns, figsize=(columns * panel, panel + 0.35), squeeze=False)
     outline = list(outline) or [None] * columns
     for ax, (title, value), side in zip(axes[0], values.items(), outline, strict=True):
@@ -68,6 +80,7 @@ def maps(
         ax.set_title(title)
         ax.grid(False)
         ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
         if grid:
             _grid(ax, height, width)
         if side is not None:

@@ -65,7 +65,9 @@ def _line(ax, own: list[float], places: list[float], wanted: list[int]) -> None:
             color=G if right else PHI,
         )
     low, high = sorted(places)
-    ax.annotate("", (low, -0.3), (high, -0.3), arrowprops={"arrowstyle": "<->", "color": INK, "lw": 1.2})
+    ax.annotate(
+        "", (low, -0.3), (high, -0.3), arrowprops={"arrowstyle": "<->", "color": INK, "lw": 1.2}
+    )
     label = f"D = {_signed(places[0] - places[1]).lstrip('+')}"
     ax.text((low + high) / 2, -0.34, label, ha="center", va="top", size=12.5)
 

@@ -99,9 +99,7 @@ def _box(ax, x: float, part: Part, differs: bool) -> None:
     fill, edge = TENSORS.get(part.role, (COLORS["input-fill"], INPUT)) if differs else SAME
     style = {"ec": edge, "lw": 2.2 if lit else 1, "ls": "-" if part.text else ":"}
     place = x + part.left, -part.row
-    ax.add_patch(
-        plt.Rectangle(place, part.width, HEIGHT, fc=fill if part.text else PAPER, **style)
-    )
+    ax.add_patch(plt.Rectangle(place, part.width, HEIGHT, fc=fill if part.text else PAPER, **style))
     ax.text(
         place[0] + part.width / 2,
         place[1] + HEIGHT / 2,

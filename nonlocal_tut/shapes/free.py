@@ -25,7 +25,7 @@ FREE = re.compile(  # beside views and what these tags say; bare names, without 
     sum|nansum|mean|prod|std|var|(std|var)_mean|a?(max|min)|aminmax|arg(max|min)|all|any|norm|dist
     linalg_(vector_norm|powsum|check_errors)|cum(sum|prod|max|min)(_helper)?|logcumsumexp|logsumexp
     trace|sort|topk|kthvalue|(nan)?median|mode|unique\w*|histc|bincount|count_nonzero|addr
-    (log_|safe_|masked_)?softmax|(log_)?sigmoid|hardswish|glu|prelu_kernel|rrelu_with_noise|renorm
+    (log_|safe_|masked_)?softmax|(log_)?sigmoid|hardswish|glu|leaky_relu|prelu_kernel|rrelu_with_noise|renorm
     (native_|cudnn_)?(batch|layer|group)_norm\w*|fused_rms_norm|weight_norm_interface
     (adaptive_|fractional_)?(avg|max)_pool\dd(_with_indices)?|max_unpool\dd|upsample_\w+
     \w+_loss(2d)?|binary_cross_entropy(_with_logits)?|floor_divide
