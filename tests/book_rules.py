@@ -95,6 +95,16 @@ def tags_are_known(book):
 
 
 @rule
+def folds_have_names(book):
+    """A folded cell is called after its first comment (see tools/book_targets.py)."""
+    return [
+        f"{cell.where}: it is folded, and no comment on top says under which name"
+        for cell in book.code_cells
+        if {"hide-input", "hide-cell"} & {*cell.tags} and not re.match(r"# \S", cell.source)
+    ]
+
+
+@rule
 def nothing_goes_to_a_shell(book):
     return [
         f"{cell.where}: {match[0].strip()!r} goes to a shell, and if it fails, nobody is told"

@@ -77,6 +77,10 @@ BROKEN = {
         (near(4), "'claim-A17'", metadata(4, tags=["claim-A17"])),
         (near(4), "NBVAL_", source(4, "x  # NBVAL_SKIP")),
     ],
+    rules.folds_have_names: [
+        (near(4), "under which name", metadata(4, tags=["hide-input"])),
+        (near(4), "under which name", both(metadata(4, tags=["hide-cell"]), source(4, "#\nx"))),
+    ],
     rules.not_comparing_has_a_reason: [
         (near(4), "says why", metadata(4, tags=["nbval-skip"])),
         (near(3), "says why", source(3, "# not compared: it differs\nprint(1)")),

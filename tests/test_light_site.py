@@ -37,6 +37,14 @@ def test_a_page_without_formulas_waits_for_none():
     assert "typesetting" not in light_site.mend(PAGE.format("x"))
 
 
+def test_a_bracket_and_a_comma_stay_with_their_formula():
+    formula = r'<span class="math notranslate nohighlight">\(x\)</span>'
+    mended = light_site.mend(f"<p>in ({formula}), {formula}: and {formula} alone</p>")
+    glued = f'<span class="glued">({formula}),</span> <span class="glued">{formula}:</span>'
+    assert f"<p>in {glued} and {formula} alone</p>" in mended
+    assert light_site.mend(mended) == mended
+
+
 def test_unused_files_go_and_the_bundle_stays(tmp_path):
     names = ("startup.js", "tex-svg.js", "output/chtml/fonts/a.woff", "sre/en.json", "ui/menu.js")
     for name in names:

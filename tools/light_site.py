@@ -32,6 +32,11 @@ FONTS = ("fa-solid-900", "fa-regular-400", "fa-brands-400")
 SPHINX_SEARCH = r"searchtools\.js|language_data\.js|searchindex\.js"
 LANDMARK = 'id="pst-primary-sidebar" role="navigation" aria-label="The book"'
 NUMBER = r'<span [^>]*>\[</span><a role="doc-backlink"( href="[^"]*")>\d+</a><span [^>]*>\]</span>'
+# A short formula with what must not be parted from it, if that has not been seen to.
+FORMULA = (
+    r'(?<!class="glued">)(?<!class="glued">\()(\(?)(<span class="math[^>]*>\\\(.{1,30}?\\\)</span>)'
+    r"([,.;:?!)’]*)"
+)
 TYPESETTING = """<script>
     // book.js takes this away when formulas are set; if that fails, time does.
     document.documentElement.classList.add("typesetting");
@@ -117,6 +122,7 @@ def mend(html):
     - A summary's text ("Set-up") is its name; an aria-label beside it would be another.
     - The sidebar is a landmark as a whole, and a list of references is a list; its numbers, which
       nobody cites, give way to the link that they were.
+    - A bracket or a comma stays with its formula, where a line ends.
     - Formulas are set before the text is shown, so that no line moves under a reader's eyes.
     """
     html = re.sub(r"\s*<script>const THEBE_JS_URL.*?</script>", "", html)
@@ -134,9 +140,17 @@ def mend(html):
     html = html.replace('role="doc-biblioentry"', 'role="listitem"')
     html = re.sub(NUMBER, r'<a role="doc-backlink" aria-label="what it is good for"\1>↑</a>', html)
     html = html.replace('<div id="pst-primary-sidebar" class=', f"<div {LANDMARK} class=")
+    html = re.sub(FORMULA, glue, html)
     if 'class="math' in html and TYPESETTING not in html:
         html = html.replace("</head>", f"{TYPESETTING}\n  </head>", 1)
     return html
+
+
+def glue(found):
+    before, formula, behind = found.groups()
+    if not before and not behind:
+        return formula
+    return f'<span class="glued">{before}{formula}{behind}</span>'
 
 
 def load_parts(app, config):

@@ -27,11 +27,11 @@ NETS = {"2 convs": "Two convolutions", "1 conv + block": "One non-local block"}
 TITLE = "Non-local neural networks, executed"
 PAGE = """<style>
   {style}
-  body {{ margin: 0; padding: 32px 60px; width: 1080px; font: 25px system-ui, sans-serif; }}
+  body {{ margin: 0; padding: 32px 60px; width: 1080px; font: 23px system-ui, sans-serif; }}
   h1 {{ margin: 0 0 22px; font-size: 46px; text-align: center; }}
   div {{ display: flex; justify-content: space-evenly; }}
   p {{ margin: 0 0 12px; text-align: center; }}
-  .touch-figure svg {{ width: 430px; }}
+  .touch-figure svg {{ width: 430px; margin: 0 auto; }}
 </style><h1>{title}</h1><div>{figures}</div>"""
 BOX = '<section class="touch-figure"><p>{}</p>{}</section>'
 
@@ -52,10 +52,10 @@ def description(frames):
 
 
 def paint(page, html, width, height):
-    """HTML as the browser shows it -> the bytes of a PNG."""
+    """HTML as the browser shows it -> an image of few colors, which is small."""
     page.set_viewport_size({"width": width, "height": height})
     page.set_content(html)
-    return few_colors(page.screenshot())
+    return Image.open(BytesIO(few_colors(page.screenshot())))
 
 
 def write():
@@ -71,12 +71,12 @@ def write():
         )
         page = browser.new_page()
         card = paint(page, html, 1200, 630)
-        ICON.write_bytes(paint(page, f"<style>body {{ margin: 0 }}</style>{icon}", 180, 180))
+        small = paint(page, f"<style>body {{ margin: 0 }}</style>{icon}", 180, 180)
         browser.close()
     told = PngInfo()
     told.add_text("Description", description(shown))
-    with Image.open(BytesIO(card)) as image:
-        image.save(CARD, optimize=True, pnginfo=told)
+    card.save(CARD, optimize=True, pnginfo=told)
+    small.save(ICON, optimize=True)
 
 
 def stale():

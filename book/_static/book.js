@@ -18,14 +18,20 @@ function forScreen() {
   document.documentElement.dataset.theme = chosen;
 }
 
-// What is wider than the screen has a scroll bar of its own; then it is a stop for the keyboard.
+// What is wider than the screen has a scroll bar of its own; then it is a stop for the keyboard, and
+// fades out at its right edge until its end is seen.
 const SCROLLS =
   "figure, .cell_output .output, .cell_output p, .pst-scrollable-table-container";
 function letScroll() {
   document.querySelectorAll(SCROLLS).forEach((box) => {
     if (box.scrollWidth > box.clientWidth) box.setAttribute("tabindex", "0");
     else box.removeAttribute("tabindex");
+    box.onscroll = () => tellMore(box);
+    tellMore(box);
   });
+}
+function tellMore(box) {
+  box.toggleAttribute("data-more", box.scrollWidth - box.clientWidth - box.scrollLeft > 2);
 }
 
 // Text appears with its formulas in place (see the page's head).

@@ -66,6 +66,7 @@ def opened(browser, address, request):
     """
     name, theme = request.param
     with a_page(browser, address, theme=theme) as watched:
+        watched.theme = theme
         watched.open(name)
         watched.shift = watched.page.evaluate(SHIFT)
         yield watched

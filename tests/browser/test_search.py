@@ -1,11 +1,12 @@
 """Search: what readers type leads to the heading, while they type, from a disk as well."""
 
-import pytest
 from built_site import SITE
 
 # What is typed -> what the first hit's heading says.
 WANTED = {
     "softmax dim": "Which dimension does softmax run over?",
+    "out of memory": "Out of memory",
+    "gamma zero": "Gamma stays zero",
     "C/8": "Why C/8, and why 1×1?",
     "convolution see": "How far can a convolution see?",
     "dead block": "What keeps a block dead?",
@@ -18,16 +19,20 @@ WANTED = {
 def hits(page, query):
     page.keyboard.press("Control+k")
     box = page.locator("#pst-search-dialog input")
+    box.fill("")  # what was found before goes
     box.fill(query)
     page.wait_for_selector("#pst-search-dialog .section-hits li")
     return page.locator("#pst-search-dialog .section-hits a")
 
 
-@pytest.mark.parametrize(("query", "heading"), WANTED.items())
-def test_the_heading_comes_first_while_one_types(query, heading, visit):
+def test_the_heading_comes_first_while_one_types(visit):
     with visit() as watched:
-        found = hits(watched.open("book/intro.html"), query)
-        assert found.first.text_content() == heading, found.all_text_contents()
+        page = watched.open("book/intro.html")
+        first = {}
+        for query in WANTED:
+            page.keyboard.press("Escape")
+            first[query] = hits(page, query).first.text_content()
+        assert first == WANTED
         assert (watched.errors, watched.foreign, watched.failed) == ([], [], [])
 
 

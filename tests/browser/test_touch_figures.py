@@ -2,6 +2,7 @@
 
 import pytest
 from built_site import SITE
+from watched import a_page
 
 FOUND = sorted(
     (path.relative_to(SITE).as_posix(), name)
@@ -14,8 +15,18 @@ IN_ONE_FRAME, TOUCHED = ("live", "wall"), ("field", "live", "wall")
 
 
 def each_place_of(kind):
+    """Each figure of this kind, opened once for the tests that ask for `place`."""
     chosen = [(page, name) for page, name in FOUND if kind(name)]
-    return pytest.mark.parametrize(("page", "name"), chosen)
+    names = [f"{page}-{name}" for page, name in chosen]
+    return pytest.mark.parametrize("place", chosen, ids=names, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def place(browser, address, request):
+    """(page, name) -> what is watched, the figure's name and its parts."""
+    page, name = request.param
+    with a_page(browser, address) as watched:
+        yield watched, name, *parts(watched, page, name)
 
 
 each_stepped = each_place_of(lambda name: name not in IN_ONE_FRAME)
@@ -29,33 +40,31 @@ def parts(watched, page, name):
 
 
 @each_stepped
-def test_it_is_scrubbed_by_keys_and_says_each_step(page, name, visit):
-    with visit() as watched:
-        _, status, scrubber = parts(watched, page, name)
-        before = status.text_content()
-        scrubber.focus()
-        watched.page.keyboard.press("ArrowRight")
-        assert status.text_content() != before
-        assert scrubber.get_attribute("aria-valuetext") == status.text_content()
-        watched.page.keyboard.press("ArrowLeft")
-        assert status.text_content() == before
-        assert (watched.errors, watched.foreign, watched.failed) == ([], [], [])
+def test_it_starts_paused_and_plays_when_asked(place):
+    watched, _, root, status, _ = place
+    before = status.text_content()
+    watched.page.wait_for_timeout(1200)
+    assert status.text_content() == before
+    root.get_by_role("button", name="Play").click()
+    watched.page.wait_for_timeout(1200)
+    assert status.text_content() != before
+    root.get_by_role("button", name="Pause").click()
 
 
 @each_stepped
-def test_it_starts_paused_and_plays_when_asked(page, name, visit):
-    with visit() as watched:
-        root, status, _ = parts(watched, page, name)
-        before = status.text_content()
-        watched.page.wait_for_timeout(1200)
-        assert status.text_content() == before
-        root.get_by_role("button", name="Play").click()
-        watched.page.wait_for_timeout(1200)
-        assert status.text_content() != before
-        root.get_by_role("button", name="Pause").click()
+def test_it_is_scrubbed_by_keys_and_says_each_step(place):
+    watched, _, _, status, scrubber = place
+    before = status.text_content()
+    scrubber.focus()
+    watched.page.keyboard.press("ArrowRight")
+    assert status.text_content() != before
+    assert scrubber.get_attribute("aria-valuetext") == status.text_content()
+    watched.page.keyboard.press("ArrowLeft")
+    assert status.text_content() == before
+    assert (watched.errors, watched.foreign, watched.failed) == ([], [], [])
 
 
-@each_stepped
+@pytest.mark.parametrize(("page", "name"), [p for p in FOUND if p[1] not in IN_ONE_FRAME])
 def test_where_motion_is_not_wanted_nothing_plays(page, name, visit):
     with visit(reduced_motion="reduce") as watched:
         root, _, scrubber = parts(watched, page, name)
@@ -64,25 +73,24 @@ def test_where_motion_is_not_wanted_nothing_plays(page, name, visit):
 
 
 @each_touched
-def test_it_is_touched_by_keys_and_by_pointer(page, name, visit):
-    with visit() as watched:
-        root, status, scrubber = parts(watched, page, name)
-        assert scrubber.is_visible() == (name not in IN_ONE_FRAME)
-        picture = root.locator("svg")
-        if name == "field":  # with some layers
-            scrubber.fill("5")
-        drawn = [picture.inner_html()]
-        for key in ("ArrowDown", "ArrowRight"):
-            picture.press(key)
-            drawn.append(picture.inner_html())
-        place = picture.bounding_box()
-        for share in (0.4, 0.7):
-            x, y = place["x"] + share * place["width"], place["y"] + share * place["height"]
-            watched.page.mouse.click(x, y)
-            drawn.append(picture.inner_html())
-        assert len(set(drawn)) == len(drawn), "each of them moves something"
-        assert len(status.text_content()) > 20
-        assert (watched.errors, watched.foreign, watched.failed) == ([], [], [])
+def test_it_is_touched_by_keys_and_by_pointer(place):
+    watched, name, root, status, scrubber = place
+    assert scrubber.is_visible() == (name not in IN_ONE_FRAME)
+    picture = root.locator("svg")
+    if name == "field":  # with some layers
+        scrubber.fill("5")
+    drawn = [picture.inner_html()]
+    for key in ("ArrowDown", "ArrowRight"):
+        picture.press(key)
+        drawn.append(picture.inner_html())
+    box = picture.bounding_box()
+    for share in (0.4, 0.7):
+        x, y = box["x"] + share * box["width"], box["y"] + share * box["height"]
+        watched.page.mouse.click(x, y)
+        drawn.append(picture.inner_html())
+    assert len(set(drawn)) == len(drawn), "each of them moves something"
+    assert len(status.text_content()) > 20
+    assert (watched.errors, watched.foreign, watched.failed) == ([], [], [])
 
 
 @each_place

@@ -36,7 +36,6 @@ def test_a_page_can_be_read(name, visit):
         for figure in page.locator(".touch-figure").all():
             assert figure.locator("svg").is_visible() and figure.locator("p").count()
             assert figure.evaluate("one => getComputedStyle(one).getPropertyValue('--theta')")
-        fold = page.locator("details:not([open])").first
-        if fold.count():
-            fold.locator("summary").click()
+        if fold := page.query_selector("details:not([open])"):
+            fold.query_selector("summary").click()
             assert fold.evaluate("fold => fold.open")
