@@ -22,7 +22,9 @@ def unsaid(source):
             said = {value.value for value in given if isinstance(value, ast.Constant)}
             if name == "read_text" and node.args:  # its first argument is the encoding
                 continue
-            if ast.unparse(node.func) == "Image.open":  # a picture
+            if ast.unparse(node.func).endswith(
+                ("Image.open", "os.open")
+            ):  # a picture, a descriptor
                 continue
             if name in TEXT and not said & SAID:
                 found.append(ast.unparse(node))

@@ -90,7 +90,9 @@ def test_a_rule_notices(book, kind, page, rule):
 
 
 def test_what_no_rule_reads_passes(book):
-    (book.root / "book/intro.md").write_text(FILES["book/intro.md"] + "It is more.\n")
+    (book.root / "book/intro.md").write_text(
+        FILES["book/intro.md"] + "It is more.\n", encoding="utf-8"
+    )
     (mutant,) = (m for m in made(book, "comparison word", "book/intro.md") if m.was == "more")
     assert noticed_by(book, mutant) == ""
 
@@ -126,7 +128,7 @@ def test_a_run_is_judged_once(book, tmp_path):
     mutant, file = made(book, "number in code")[0], tmp_path / "runs.txt"
     for _ in range(2):
         assert mutants_book.Judged(file).verdict(mutant, "text", Runs)
-    assert Runs.asked == 1 and file.read_text().endswith(" caught\n")
+    assert Runs.asked == 1 and file.read_text(encoding="utf-8").endswith(" caught\n")
 
 
 def test_a_copy_runs_what_reads_the_file(tmp_path, monkeypatch):
@@ -135,16 +137,21 @@ def test_a_copy_runs_what_reads_the_file(tmp_path, monkeypatch):
             self.folder, self.seen = tmp_path, []
 
         def _passes(self, arguments):
-            self.seen.append((arguments, (tmp_path / "book/data/x.json").read_text()))
+            self.seen.append(
+                (arguments, (tmp_path / "book/data/x.json").read_text(encoding="utf-8"))
+            )
             return True
 
     (tmp_path / "book/data").mkdir(parents=True)
     (tmp_path / "tests").mkdir()
-    (tmp_path / "book/data/x.json").write_text("1")
-    (tmp_path / "book/9.ipynb").write_text('records.read(\\"x\\")')
-    (tmp_path / "tests/test_x.py").write_text('"x.json"')
+    (tmp_path / "book/data/x.json").write_text("1", encoding="utf-8")
+    (tmp_path / "book/9.ipynb").write_text('records.read(\\"x\\")', encoding="utf-8")
+    (tmp_path / "tests/test_x.py").write_text('"x.json"', encoding="utf-8")
     copy = Fake()
     mutant = argparse.Namespace(page="book/data/x.json")
-    assert copy.runs(mutant, "2") and (tmp_path / "book/data/x.json").read_text() == "1"
+    assert (
+        copy.runs(mutant, "2")
+        and (tmp_path / "book/data/x.json").read_text(encoding="utf-8") == "1"
+    )
     ways = [" ".join(arguments) for arguments, text in copy.seen if text == "2"]
     assert ways == ["tests/test_data_files.py", "tests/test_x.py", "--nbval book/9.ipynb"]

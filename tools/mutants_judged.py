@@ -120,7 +120,10 @@ class Copy:
         shared -= {name for name in shared if name.startswith(("tests/test_", "tools/mutants"))}
         stamp = self.digest("nonlocal_tut", "conftest.py", *sorted(shared), file)
         path = KEPT / f"{file.replace('/', '_')}.json"
-        if path.exists() and (known := json.loads(path.read_text()))["stamp"] == stamp:
+        if (
+            path.exists()
+            and (known := json.loads(path.read_text(encoding="utf-8")))["stamp"] == stamp
+        ):
             return known
         page = file.endswith(".ipynb")
         self._passes(file, lambda: self._measure(file, page))
@@ -133,7 +136,7 @@ class Copy:
             }
             for measured in data.measured_files()
         }
-        seconds = json.loads((self.folder / "seconds").read_text())
+        seconds = json.loads((self.folder / "seconds").read_text(encoding="utf-8"))
         if not page:
             order = Tests(sorted(seconds, key=seconds.get), seconds)
             self._passes(file, lambda: self._pytest([file], order))
