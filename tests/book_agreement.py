@@ -4,11 +4,9 @@ import re
 from html import unescape
 
 from book_rules import rule
-from docutils.nodes import make_id
+from headings import TARGET, targets, titles
 
 CELL = re.compile(r"<t[hd][^>]*>(.*?)</t[hd]>", re.DOTALL)
-HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-TARGET = re.compile(r"^\(([\w-]+)\)=$", re.MULTILINE)
 LINK = re.compile(r"\]\(((?:book/)?\w+\.(?:ipynb|md))?#([^)\s]+)\)")
 FIGURE = re.compile(r"^`{3,}\{(?:figure|image)\} .*\n((?:.*\n)*?)`{3,}", re.MULTILINE)
 WAYS = frozenset(  # words that would turn a claim round if they were swapped
@@ -50,9 +48,7 @@ def anchors_lead_somewhere(book):
     """Links to a heading, a target or a claim's cell: [the cell](#claim-a2-1)."""
     own, everywhere = {}, set()
     for where, text in book.markdown:
-        page = where.split(",")[0].removeprefix("book/")
-        titles = [re.sub(r"[`*$]", "", title) for title in HEADING.findall(text)]
-        own.setdefault(page, set()).update(_slugs(titles), TARGET.findall(text))
+        own.setdefault(_page(where), set()).update(targets(text), _slugs(titles(text)))
         everywhere.update(TARGET.findall(text))
     for cell in book.code_cells:
         chapter = cell.where.removeprefix("book/")[1]
@@ -71,11 +67,9 @@ def _page(where):
     return where.split(",")[0].removeprefix("book/")
 
 
-def _slugs(titles):
-    """As docutils names a heading, and as GitHub and MyST do in Markdown."""
-    for title in titles:
-        yield make_id(title)
-        yield re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+def _slugs(found):
+    """As GitHub and MyST name headings in Markdown."""
+    return [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in found]
 
 
 @rule

@@ -1,10 +1,9 @@
 """The front door and the page of problems: what they promise stands in the cells that they link."""
 
 import re
-from functools import cache
 
 from book_rules import rule
-from docutils.nodes import make_id
+from headings import HEADING, targets
 
 SECTION = re.compile(r"^## (.+)\n((?:(?!## ).*\n?)*)", re.MULTILINE)
 LINK = re.compile(r"\]\(((?:\w+\.ipynb)?#[\w.-]+|\w+\.ipynb|api\.md)\)")
@@ -39,22 +38,11 @@ def _printed(book, link):
         inside = not target
         for cell in cells:
             if not cell.is_code:
-                inside = _begins(cell.source, target) or (inside and not _heads(cell.source))
+                begins = target in targets(cell.source)
+                inside = begins or (inside and not HEADING.search(cell.source))
             elif inside:
                 texts += cell.output_texts
     return " ".join(" ".join(texts).split())
-
-
-def _heads(source):
-    return bool(re.search(r"^#+ ", source, re.MULTILINE))
-
-
-@cache
-def _begins(source, target):
-    headings = re.findall(r"^#+ (.+)$", source, re.MULTILINE)
-    return f"({target})=" in source or target in [
-        make_id(re.sub(r"[`*$]", "", h)) for h in headings
-    ]
 
 
 @rule

@@ -4,12 +4,10 @@ import re
 from dataclasses import dataclass, field
 
 import number_sources as read
-from docutils.nodes import make_id
+from headings import HEADING, TARGET, targets
 from number_facts import checks, cited, named
 from number_reading import readable
 
-HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-TARGET = re.compile(r"^\(([\w-]+)\)=$", re.MULTILINE)
 LINK = re.compile(r"\]\((\w*(?:\.ipynb|\.md)?)(?:#([\w.-]+))?\)")
 # The title's cell, what is not shown and the summary are about the whole page.
 WIDE = re.compile(r"^# |^## (?:Summary|Where does this page stop|Further reading)", re.MULTILINE)
@@ -132,8 +130,7 @@ class Computed:
     def _targets(cell, name):
         if cell.is_code:
             return [f"{t.lower()}-{name[1]}" for t in cell.tags if t.startswith("claim-")]
-        titles = [make_id(re.sub(r"[`*$]", "", title)) for title in HEADING.findall(cell.source)]
-        return titles + TARGET.findall(cell.source)
+        return targets(cell.source)
 
     def linked(self, text):
         """The numbers of the sections that a text links to, and those of whole pages."""

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from nbformat import v4
 from normal_form import output_text, read
+from repository import copy_tree
 from run_notebooks import ROOT, execute
 from set_repository import present_address, tag
 
@@ -45,10 +46,7 @@ def printed(cell):
 def snapshot(tmp_path_factory):
     """A repository whose one commit is this working tree, ignored files aside."""
     folder = tmp_path_factory.mktemp("snapshot")
-    for name in git(ROOT, "ls-files", "-co", "--exclude-standard", "-z").decode().split("\0"):
-        if name and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+    copy_tree(ROOT, folder)
     git(folder, "init", "--quiet", "--initial-branch=main")
     git(folder, "add", "--all", "--force")
     git(folder, "commit", "--quiet", "--no-gpg-sign", "--no-verify", "--message=snapshot")

@@ -56,7 +56,7 @@ def test_a_machine_is_what_it_says_and_all_ends_are_counted(name, small):
 
 
 def test_ignored_files_stay_behind(small, tmp_path):
-    portable.copied(tmp_path / "copy")
+    portable.copy_tree(small, tmp_path / "copy")
     assert [path.name for path in (tmp_path / "copy").iterdir()] == [".gitignore"]
 
 

@@ -19,13 +19,12 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-import subprocess
 import sys
 import time
 import tomllib
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from repository import ROOT, git
+
 VERDICTS = ROOT / "tests" / "mutants_judged.txt"
 ACCEPTED = ROOT / "tests" / "mutants_accepted.toml"
 REPORT = ROOT / "book" / "data" / "mutants.json"
@@ -152,11 +151,6 @@ def report():
         "packages": {name: importlib.metadata.version(name) for name in packages},
     }
     return {"provenance": provenance, "rooms": rooms}
-
-
-def git(*arguments):
-    command = ["git", "-C", str(ROOT), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def share(part):

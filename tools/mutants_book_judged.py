@@ -3,7 +3,6 @@
 import copy
 import os
 import re
-import shutil
 import subprocess
 import sys
 from functools import cache
@@ -19,6 +18,7 @@ from normal_form import write
 from number_places import Computed, of_page
 from predictions import RULES as OF_PREDICTIONS
 from predictions import predictions
+from repository import copy_tree
 
 # Rules that look from page to page; the others are asked about the changed page alone.
 ACROSS = set(
@@ -110,13 +110,8 @@ class Copy:
     """A copy of the repository in a temporary folder, in which a mutant is really run."""
 
     def __init__(self, root, folder):
-        self.root, self.folder = Path(root), Path(folder)
-        listed = subprocess.run(
-            ["git", "-C", str(root), "ls-files", "-z"], check=True, capture_output=True, text=True
-        ).stdout.split("\0")
-        for name in filter(None, listed):
-            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(self.root / name, self.folder / name)
+        self.folder = Path(folder)
+        copy_tree(root, self.folder)
 
     def runs(self, mutant, text):
         """Whether the notebook, or what reads the file, still passes with the mutant in it."""

@@ -4,11 +4,10 @@ import datetime
 import importlib.metadata
 import json
 import platform
-import subprocess
 from collections import Counter, defaultdict
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from repository import git
+
 NUMBERS = ("number", "number in a caption", "number in an alt text", "number in a table")
 RUNNABLE = ("number in code", "number in an output", "assertion gone", "number in data")
 # What no rule is there to catch, and why; their survivors are counted, not listed.
@@ -60,13 +59,10 @@ def summary(rows, ran, args):
 
 
 def origin(args):
-    head = subprocess.run(
-        ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-    ).stdout.strip()
     return {
         "command": "make mutants-book",
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "commit": head,
+        "commit": git("rev-parse", "HEAD"),
         "python": platform.python_version(),
         "packages": {n: importlib.metadata.version(n) for n in ("torch", "nbval", "nbformat")},
         "seed": args.seed,

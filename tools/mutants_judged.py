@@ -9,9 +9,7 @@ tests that run its statement, the quickest first, up to the first that fails.
 import hashlib
 import json
 import os
-import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,8 +26,8 @@ import psutil
 import pytest
 import torch._dynamo
 import torch.utils.flop_counter  # noqa: F401
+from repository import ROOT, copy_tree
 
-ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "_build" / "mutants"
 PATIENCE = 600  # seconds for a file as it is
 MEMORY = 8 * 2**30  # resident bytes; a loop without an end must not take the machine along
@@ -89,12 +87,7 @@ class Copy:
         self.kept = tempfile.TemporaryDirectory(prefix="mutants-")
         self.folder, self.known = Path(self.kept.name), {}
         self.tree = self.folder / "tree"
-        command = ["git", "-C", str(ROOT), "ls-files", "-coz", "--exclude-standard"]
-        listed = subprocess.check_output(command, text=True).split("\0")
-        for name in filter(None, listed):
-            if (ROOT / name).is_file() and name != ".venv":
-                (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, self.tree / name)
+        copy_tree(ROOT, self.tree)
         return self
 
     def __exit__(self, *error):

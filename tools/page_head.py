@@ -6,6 +6,7 @@ for messages that hold a link; and an icon for telephones. The site's address is
 
 import re
 import textwrap
+from functools import cache
 from html import escape, unescape
 from pathlib import Path
 
@@ -35,14 +36,21 @@ def classes(node):
     return node.get("classes", []) if isinstance(node, nodes.Element) else []
 
 
+@cache
+def about(card):
+    """A card's size and what it shows; every page asks."""
+    with Image.open(card) as image:
+        return image.size, image.text["Description"]
+
+
 def describe(app, pagename, templatename, context, document):
     """Append to the page's head; an index has no text and stays as it is."""
     if document is None:
         return
-    said = own(document) or first_words(document)
+    of_its_own = own(document)
+    said = of_its_own or first_words(document)
     base = app.config.html_baseurl
-    with Image.open(Path(app.srcdir, app.config.html_static_path[0], "card.png")) as card:
-        (width, height), shows = card.size, card.text["Description"]
+    (width, height), shows = about(Path(app.srcdir, app.config.html_static_path[0], "card.png"))
     properties = {
         "og:title": unescape(re.sub("<[^>]+>", "", context["title"])),
         "og:description": said,
@@ -56,7 +64,7 @@ def describe(app, pagename, templatename, context, document):
     }
     lines = [f'<meta property="{n}" content="{escape(str(v))}" />' for n, v in properties.items()]
     lines += ['<meta name="twitter:card" content="summary_large_image" />']
-    if not own(document):
+    if not of_its_own:
         lines += [f'<meta name="description" content="{escape(said)}" />']
     icon = context["pathto"]("_static/touch-icon.png", 1)
     lines += [f'<link rel="apple-touch-icon" href="{icon}" />']

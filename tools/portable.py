@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import platform
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,9 +23,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import tested_on
+from repository import ROOT, copy_tree
 from tested_on import SUITES
 
-ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 3600
 # The tests that say nothing about a machine, or what the pages say already, in half the minutes.
 LEFT_OUT = ("colab", "foreign", "gpu_tool", "make", "networks", "packaging", "peers", "portable")
@@ -102,15 +101,6 @@ def surroundings(machine, scratch):
     return env | machine.env
 
 
-def copied(folder):
-    """The working tree in another place, ignored files aside."""
-    listed = ["git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard", "-z"]
-    for name in subprocess.check_output(listed, text=True, encoding="utf-8").split("\0"):
-        if name and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-
-
 def counted(junit):
     """passed, failed, skipped and the names of what failed, from pytest's own report."""
     cases = list(ElementTree.parse(junit).iter("testcase"))
@@ -153,7 +143,7 @@ def tried(name, python):
     machine = MACHINES[name]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / machine.folder
-        copied(folder)
+        copy_tree(ROOT, folder)
         env = surroundings(machine, Path(scratch))
         asked = [str(python), "-c", VERSIONS]
         row = {"machine": name, "told": machine.told, "date": f"{datetime.now(UTC):%Y-%m-%d}"}

@@ -10,13 +10,12 @@ committed: the tool refuses changes in nonlocal_tut/ that are not.
 import argparse
 import datetime
 import json
-import subprocess
 import sys
-from pathlib import Path
+
+from repository import ROOT, git
 
 from nonlocal_tut.memory import registered
 
-ROOT = Path(__file__).resolve().parent.parent
 FILE = ROOT / "book" / "data" / "registered.json"
 ABOUT = (
     "Bytes and kernels predicted for GPUs by nonlocal_tut.memory.predict. The newest entry that "
@@ -55,11 +54,6 @@ def as_json(data: dict) -> str:
         entries.append(f'{json.dumps(head, ensure_ascii=False)[:-1]}, "rows": [\n{lines}\n]}}')
     about = json.dumps(data["about"], ensure_ascii=False)
     return f'{{"about": {about},\n"entries": [\n' + ",\n".join(entries) + "\n]}\n"
-
-
-def git(*arguments: str) -> str:
-    command = ["git", "-C", str(ROOT), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def main(argv: list[str] | None = None) -> int:
