@@ -7,9 +7,15 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 from built_site import SITE, WIDTHS
 
-# Two frames later a page has taken its new size.
-LAID_OUT = """() => new Promise((done) =>
-  requestAnimationFrame(() => requestAnimationFrame(done)))"""
+# A page has taken its new size two frames later, and when nothing slides any more: at some widths
+# the theme's sidebar moves in, a quarter of a second long. What never ends is not waited for.
+LAID_OUT = """async () => {
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  await frame();
+  await frame();
+  const slid = document.getAnimations().map((moving) => moving.finished);
+  await Promise.race([Promise.allSettled(slid), new Promise((done) => setTimeout(done, 1000))]);
+}"""
 
 
 class Quiet(SimpleHTTPRequestHandler):
