@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from nonlocal_tut import words
+
 
 class Table:
     """What `table` returns; a notebook shows it as HTML, `print` and a terminal as text."""
@@ -27,7 +29,7 @@ class Table:
     def _repr_html_(self) -> str:
         head = self._line("th", self.head)
         body = "\n".join(self._line("td", row) for row in self.rows)
-        return (
+        return words.markup(
             f'<table class="table">\n<thead>\n{head}\n</thead>\n<tbody>\n{body}\n</tbody>\n</table>'
         )
 

@@ -13,6 +13,8 @@ CODE = (nodes.FixedTextElement, nodes.literal, nodes.math, nodes.raw)
 
 
 def mark(app, document, docname):
+    if (app.config.language or "").startswith("zh"):
+        return  # the page as a whole says it
     for text in list(document.findall(nodes.Text)):
         if not isinstance(text.parent, CODE):
             parts = [written(part, at % 2) for at, part in enumerate(RUN.split(text)) if part]

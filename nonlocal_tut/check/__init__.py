@@ -8,6 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from nonlocal_tut.words import say
+
 CHAPTERS = [import_module(f"{__name__}.chapter{number}") for number in range(1, 10)]
 FUNCTIONS = {number: hint for chapter in CHAPTERS for number, hint in chapter.FUNCTIONS.items()}
 VALUES = {number: hint for chapter in CHAPTERS for number, hint in chapter.VALUES.items()}
@@ -26,7 +28,7 @@ def check(exercise: str, answer: Any) -> None:
     if exercise not in EXERCISES:
         raise ValueError(f"exercise must be one of {', '.join(EXERCISES)}, got {exercise!r}")
     if answer is not None and exercise in FUNCTIONS and not callable(answer):
-        print(f"✗ {exercise} not yet: a function is asked for, not {answer!r}.")
+        print(say(f"✗ {exercise} not yet: a function is asked for, not {answer!r}."))
         return
     try:
         hint = None if answer is None else EXERCISES[exercise](answer)
@@ -35,11 +37,11 @@ def check(exercise: str, answer: Any) -> None:
     except Exception as error:
         hint = _raised(error)
     if hint is None:
-        print(f"○ {exercise} not attempted yet")
+        print(say(f"○ {exercise} not attempted yet"))
     elif hint:
-        print(f"✗ {exercise} not yet: {hint}")
+        print(say(f"✗ {exercise} not yet: {hint}"))
     else:
-        print(f"✓ {exercise} right")
+        print(say(f"✓ {exercise} right"))
 
 
 def _raised(error: Exception) -> str:

@@ -4,6 +4,7 @@ from io import StringIO
 
 from matplotlib.figure import Figure
 
+from nonlocal_tut import words
 from nonlocal_tut.draw.look import plt
 
 UNSIGNED = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -26,4 +27,4 @@ def svg(figure: Figure) -> str:
     """A figure's SVG, the same bytes each time, cut to what is drawn."""
     file = StringIO()
     figure.savefig(file, format="svg", dpi=RASTER, bbox_inches="tight", metadata=UNSIGNED)
-    return file.getvalue()
+    return words.markup(file.getvalue())

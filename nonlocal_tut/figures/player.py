@@ -8,6 +8,8 @@ stands on the page where scripts are off, in the same colors (`player.css`).
 import json
 from importlib.resources import files
 
+from nonlocal_tut import words
+
 
 class Figure:
     """Shows itself as HTML in a notebook, and as its sentence elsewhere.
@@ -24,7 +26,7 @@ class Figure:
 
     def _repr_html_(self) -> str:
         style, still = read("player.css"), read(f"{self.name}.html")
-        return (
+        return words.live(
             f'<div class="touch-figure" data-figure="{self.name}">\n'
             f"<style>\n{style}</style>\n{still}</div>\n"
             f'<script>(() => {{\n"use strict";\n{self.script()}{read("player.js")}'

@@ -10,6 +10,7 @@ from importlib.resources import files
 
 import torch
 
+from nonlocal_tut import words
 from nonlocal_tut.memory.closed_form import closed_form
 from nonlocal_tut.memory.formulas import FORMULAS, SYMBOLS, WHERE_SMALL
 from nonlocal_tut.memory.report import MIB, amount
@@ -48,7 +49,7 @@ class Calculator:
         return f"calculator, where scripts run; it starts at {amount(peak.peak_bytes)}"
 
     def _repr_html_(self) -> str:
-        return (
+        return words.live(
             '<div class="bytes-calculator">\n'
             f'{stand_in()}\n</div>\n<script>(() => {{\n"use strict";\n{script()}}})();</script>'
         )

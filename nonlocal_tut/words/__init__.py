@@ -1,0 +1,100 @@
+"""What the module says, in another language: hints, labels in figures, sentences of what moves.
+
+A catalogue (zh.json) has sentences with holes, "{1} of {2} fit"; what stands in a hole is translated
+in its turn, if it can be, and else stays: numbers do. `say.js` does the same in a page.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from html import escape, unescape
+from importlib.resources import files
+
+LANGUAGES = ("en", "zh")
+HOLE = re.compile(r"\{\d+\}")
+SCRIPT = re.compile(r"(<(script|style)\b.*?</\2>)", re.DOTALL)
+TEXT = re.compile(r'(?<=>)[^<>]+(?=<)|(?<= aria-label=")[^"]+(?=")')
+
+_spoken = "en"
+
+
+def use(language: str) -> None:
+    """Let hints, figures and what moves speak this language, "en" or "zh", from now on.
+
+    Raises ValueError for another.
+    """
+    global _spoken
+    if language not in LANGUAGES:
+        raise ValueError(f"language must be one of {', '.join(LANGUAGES)}, got {language!r}")
+    _spoken = language
+
+
+def say(text: str) -> str:
+    """A sentence or a label in the language in use; as it is if the catalogue has none."""
+    return text if _spoken == "en" else translated(text, _spoken)
+
+
+def markup(text: str) -> str:
+    """HTML or SVG with its texts and its labels for the ear in the language in use."""
+    if _spoken == "en":
+        return text
+    pieces = SCRIPT.split(text)  # between two texts: a script or style, and its name
+    texts = (TEXT.sub(lambda m: escape(say(unescape(m[0])), quote=False), t) for t in pieces[::3])
+    return "".join(text + script for text, script in zip(texts, [*pieces[1::3], ""], strict=True))
+
+
+def live(html: str) -> str:
+    """HTML whose scripts write English: in another language, with what translates it."""
+    if _spoken == "en":
+        return html
+    call = f"listen(document, speaker({json.dumps(catalogue(_spoken), ensure_ascii=False)}));"
+    return f'{markup(html)}<script>(() => {{\n"use strict";\n{script()}{call}\n}})();</script>'
+
+
+def script() -> str:
+    """What translates in a page."""
+    return files("nonlocal_tut.words").joinpath("say.js").read_text(encoding="utf-8")
+
+
+@cache
+def catalogue(language: str) -> dict[str, str]:
+    """{sentence with holes: its translation}."""
+    file = files("nonlocal_tut.words").joinpath(f"{language}.json")
+    found: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+@cache
+def translated(text: str, language: str) -> str:
+    """A text in a language, or as it is; white space around it stays."""
+    words = " ".join(text.split())
+    if not words:
+        return text
+    before, behind = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
+    return before + _translated(words, language) + behind
+
+
+def _translated(words: str, language: str) -> str:
+    if words in catalogue(language):
+        return catalogue(language)[words]
+    for pattern, translation in _with_holes(language):
+        if found := pattern.fullmatch(words):
+            held = [translated(part, language) for part in found.groups()]
+            return HOLE.sub(_filler(held), translation)
+    return words
+
+
+def _filler(held: list[str]) -> Callable[[re.Match[str]], str]:
+    return lambda hole: held[int(hole[0][1:-1]) - 1]
+
+
+@cache
+def _with_holes(language: str) -> list[tuple[re.Pattern[str], str]]:
+    """[(pattern, translation)]: what has most letters of its own is tried first."""
+    found = [s for s in catalogue(language) if HOLE.search(s)]
+    found.sort(key=lambda s: -len(HOLE.sub("", s)))
+    return [
+        (re.compile("(.+?)".join(map(re.escape, HOLE.split(s)))), catalogue(language)[s])
+        for s in found
+    ]

@@ -1,0 +1,127 @@
+"""The Chinese edition's pages: the English ones with their translations, as a site of its own.
+
+The sources are written into _build/zh, never by hand: text from the catalogues, code as it is, and
+outputs as the English notebooks have them, with the words in figures and tables translated.
+"""
+
+import json
+import re
+import shutil
+
+import yaml
+from catalogue import ROOT, translations
+from docutils.nodes import make_id
+from headings import titles
+from normal_form import read, write
+from translated_pages import BOOK, glossary, headings, pages, translated
+
+from nonlocal_tut import words
+
+SOURCE = ROOT / "_build" / "zh"
+SHOWN = ("image/svg+xml", "text/html")
+ANSWER = re.compile(r"^[○✗✓] .*$", re.MULTILINE)  # of `check`
+
+
+def write_sources(source=SOURCE):
+    """All that the edition is built from; a file that would be the same is not touched."""
+    site = translations("site")
+    put(source / "_config.yml", yaml.safe_dump(config(site), allow_unicode=True))
+    put(source / "_toc.yml", yaml.safe_dump(contents(site), allow_unicode=True))
+    for name, path in pages().items():
+        if path.parent == BOOK:
+            known = translations(name)
+            text = path.read_text(encoding="utf-8")
+            told = translated(text, path.suffix, teller(name, known))
+            if path.suffix == ".ipynb":
+                told = with_outputs(told)
+            put(source / "book" / path.name, told)
+    put(source / "book" / "_static" / "zh.js", page_script(site))
+    addresses = {f"book/{p.stem}": address_of(p) for p in pages().values() if p.parent == BOOK}
+    put(source / "addresses.json", json.dumps(addresses, indent=1))
+    for part in ("_static", "_templates", "data", "references.bib"):
+        mirror(BOOK / part, source / "book" / part)
+
+
+def teller(name, known):
+    """From a message to its translation; a term of the glossary keeps its English name, too."""
+    terms = glossary() if name == "glossary" else {}
+
+    def tell(message):
+        told = known.get(message, message)
+        if message.lower() in terms and told != message:
+            return f"{told}\n{message}"
+        return told
+
+    return tell
+
+
+def address_of(path):
+    """The addresses that the English page's sections have."""
+    return [make_id(title) for heading in headings(path) for title in titles(f"# {heading}")]
+
+
+def put(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+def mirror(origin, copy):
+    """The same files with the same times, so that nothing is built again without need."""
+    if origin.is_dir():
+        shutil.copytree(origin, copy, dirs_exist_ok=True)
+    else:
+        shutil.copy2(origin, copy)
+
+
+def config(site):
+    """The English book's configuration, in Chinese and one folder deeper."""
+    found = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    found["title"] = site[found["title"]]
+    found["author"] = site[found["author"]]
+    found["copyright"] = site[found["copyright"]]
+    html, sphinx = found["html"], found["sphinx"]
+    html["extra_footer"] = site[html["extra_footer"]]
+    html["baseurl"] += "zh/"
+    html["use_edit_page_button"] = False  # its pages are written by this tool
+    sphinx["local_extensions"] = {name: str(ROOT / "tools") for name in sphinx["local_extensions"]}
+    settings = sphinx["config"]
+    settings["language"] = "zh_CN"
+    settings["html_js_files"] = [*settings["html_js_files"], "zh.js"]
+    for key in ("nb_code_prompt_show", "nb_code_prompt_hide"):
+        settings[key] = site[settings[key]]
+    return found
+
+
+def contents(site):
+    found = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    for part in found["parts"]:
+        part["caption"] = site[part["caption"]]
+    return found
+
+
+def with_outputs(text):
+    """A notebook's outputs with their words in Chinese."""
+    nb = read(text)
+    words.use("zh")
+    try:
+        for cell in nb.cells:
+            for output in cell.get("outputs", []):
+                data = output.get("data", {})
+                data |= {kind: words.markup(data[kind]) for kind in SHOWN if kind in data}
+                if output.output_type == "stream":
+                    output.text = ANSWER.sub(lambda line: words.say(line[0]), output.text)
+    finally:
+        words.use("en")
+    return write(nb)
+
+
+def page_script(site):
+    """What translates in the pages what their scripts write."""
+    known = json.dumps(words.catalogue("zh") | site, ensure_ascii=False)
+    start = f"() => listen(document.documentElement, speaker({known}))"
+    return f"(() => {{\n{words.script()}addEventListener('DOMContentLoaded', {start});\n}})();\n"
+
+
+if __name__ == "__main__":
+    write_sources()

@@ -1,0 +1,111 @@
+"""Every text that the module shows in a page: figures, what moves, tables, answers of `check`.
+
+python tools/spoken.py    those that the Chinese catalogue words.po does not know
+"""
+
+import ast
+import re
+import sys
+from html import unescape
+
+from catalogue import ROOT
+from figure_script import Script
+from normal_form import read
+from still_frames import TELLING
+
+from nonlocal_tut import figures, words
+from nonlocal_tut.memory import calculator
+
+SHOWN = ("image/svg+xml", "text/html")
+WORD = re.compile(r"[^\W\d_]{2}")
+
+
+def in_outputs():
+    """The texts in the figures and tables that the notebooks hold."""
+    for path in sorted((ROOT / "book").glob("*.ipynb")):
+        for cell in read(path.read_text(encoding="utf-8")).cells:
+            for output in cell.get("outputs", []):
+                for kind in SHOWN:
+                    yield from texts(output.get("data", {}).get(kind, ""))
+
+
+def in_figures():
+    """What the moving figures draw and say, in all their choices."""
+    for name in TELLING:
+        script = Script(getattr(figures, name)())
+        yield script.value("figure.name")
+        for label, values in script.value("figure.choices").values():
+            yield from [label, *values.values()]
+        for choice in script.choices():
+            for frame in range(script.frames(choice)):
+                shown = script.drawn(choice, frame)
+                yield shown["says"]
+                yield from texts(shown["svg"])
+
+
+def in_check():
+    """The hints of `check`: each string in its files that is a sentence, with holes."""
+    for path in sorted((ROOT / "nonlocal_tut" / "check").glob("*.py")):
+        yield from sentences(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def sentences(tree):
+    inner = {id(part) for node in ast.walk(tree) for part in parts_of(node)}
+    for node in ast.walk(tree):
+        if id(node) in inner:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            yield with_holes(node)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def parts_of(node):
+    """What is no sentence of its own: pieces of an f-string, docstrings."""
+    if isinstance(node, ast.JoinedStr):
+        return [p for value in node.values for p in ast.walk(value) if isinstance(p, ast.Constant)]
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return [node.value]
+    return []
+
+
+def with_holes(node):
+    """f"not {answer!r}." -> "not {1}." """
+    holes, text = 0, ""
+    for value in node.values:
+        if isinstance(value, ast.Constant):
+            text += value.value
+        else:
+            holes += 1
+            text += f"{{{holes}}}"
+    return text
+
+
+def texts(markup):
+    """What is read in HTML or SVG, labels for the ear included."""
+    for piece in words.SCRIPT.split(markup)[::3]:
+        yield from (unescape(text) for text in words.TEXT.findall(piece))
+
+
+def everything():
+    found = {}
+    for source in (in_outputs, in_figures, in_check):
+        for text in source():
+            text = " ".join(text.split())
+            if WORD.search(text):
+                found.setdefault(text, source.__name__)
+    for text in texts(calculator.stand_in()):
+        found.setdefault(" ".join(text.split()), "calculator")
+    return found
+
+
+def main():
+    words.use("zh")
+    unknown = {t: where for t, where in everything().items() if words.say(t) == t}
+    for text, where in unknown.items():
+        print(f"{where}: {text}")
+    return int(bool(unknown))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
