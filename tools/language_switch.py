@@ -39,7 +39,7 @@ def add_switch(app, pagename, templatename, context, document):
 class EnglishAddresses(SphinxTransform):
     """The n-th section of a Chinese page has the address of the English page's n-th section."""
 
-    default_priority = 900  # when labels have been given to sections, before anything asks for them
+    default_priority = 870  # when labels have been given to sections, before anything asks for them
 
     def apply(self):
         if not is_chinese(self.config):
