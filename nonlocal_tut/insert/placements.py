@@ -39,7 +39,7 @@ def stages(model: nn.Module) -> list[list[str]]:
     """
     groups: dict[str, list[list[str]]] = {}
     for name, module in model.named_modules():
-        names = [f"{name}.{child}".lstrip(".") for child, _ in module.named_children()]
+        names = [f"{name}.{child}" for child, _ in module.named_children()]
         members = list(module.children())
         if isinstance(module, (nn.Sequential, nn.ModuleList)) and members:
             if len({type(m) for m in members}) == 1 and list(members[0].children()):
