@@ -17,7 +17,7 @@ if importlib.util.find_spec("nonlocal_tut") is None:
 HIDES_THE_CODE = {"hide-input", "hide-cell", "remove-cell", "remove-input"}
 NOT_COMPARED = {"nbval-ignore-output", "nbval-skip"}
 SHELL = re.compile(  # what hands a line to a shell, whose failure nobody sees
-    r"^\s*(?:[\w, ]+=\s*)?!|^\s*%%?(?:bash|sh|script|sx|system|cmd|perl|ruby|!)"
+    r"^\s*(?:(?:[^#\"{}=\n]+=|%%?\w+)\s*)?!|^\s*%%?(?:bash|sh|script|sx|system|cmd|perl|ruby|!)"
     r"|get_ipython\(\)\.(?:system|getoutput)|\bos\.system\(",
     re.MULTILINE,
 )

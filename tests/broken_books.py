@@ -222,6 +222,8 @@ BROKEN = {
             "import os\n!ls",
             "  !false",
             "files = !ls",
+            "found['here'] = !ls",
+            "%time !false",
             "%%bash\nfalse",
             "%sx false",
             "get_ipython().system('false')",

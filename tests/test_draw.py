@@ -134,18 +134,19 @@ def test_maps_with_tags_stand_side_by_side_and_shapes_tell_tags(shown):
 
 
 def test_a_product_takes_its_sides_from_its_factors(shown):
-    assert draw.product("query N C/8", "key C/8 N", "the map N N", {"N": 2, "C/8": 0.5}) is None
+    assert draw.product("query N C/8", "key C/8 N", "the matrix N N", {"N": 2, "C/8": 0.5}) is None
     left, right, result = shown[0].axes[0].patches
     assert (left.get_height(), left.get_width()) == (2, 0.5)
     assert left.get_y() == result.get_y() and right.get_x() == result.get_x()
     assert (result.get_height(), result.get_width()) == (left.get_height(), right.get_width())
-    assert {"query", "key", "the map", "N", "C/8"} == texts(shown[0])
+    assert {"query", "key", "the matrix", "N", "C/8"} == texts(shown[0])
 
 
 @pytest.mark.parametrize("right", ["key N C/8", "key C/8 M", "key C N"])
 def test_a_product_whose_sides_do_not_meet_is_an_error(right):
-    with pytest.raises(ValueError, match=f"query N C/8 times {right} is not the map N N"):
-        draw.product("query N C/8", right, "the map N N", dict.fromkeys(("N", "M", "C", "C/8"), 1))
+    scale = dict.fromkeys(("N", "M", "C", "C/8"), 1)
+    with pytest.raises(ValueError, match=f"query N C/8 times {right} is not the matrix N N"):
+        draw.product("query N C/8", right, "the matrix N N", scale)
 
 
 def python(code):

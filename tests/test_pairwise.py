@@ -2,6 +2,7 @@
 
 import functools
 import os
+import warnings
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 
@@ -332,6 +333,27 @@ def test_a_gradient_for_each_sample(d, dv):
     expected = torch.autograd.grad(attend(*tensors).square().sum(), tensors)
     for a, e in zip(actual, expected, strict=True):
         assert oracle.distance(a, e) < 1e-12
+
+
+@pytest.mark.parametrize("operand", range(3), ids=["theta", "phi", "g"])
+def test_a_map_over_one_operand_warns_of_nothing(operand):
+    """torch's search in sorted rows warned of queries that are the same for all."""
+    *tensors, w_f = (t.detach() for t in inputs())
+
+    def run(x):
+        others = [t[:1] for t in tensors]
+        others[operand] = x[None]
+        return attend(*others, w_f, pairwise="concatenation")
+
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            mapped = torch.func.vmap(run)(tensors[operand])
+    finally:
+        torch.set_warn_always(False)
+    for actual, x in zip(mapped, tensors[operand], strict=True):
+        assert oracle.distance(actual, run(x)) < 1e-12
 
 
 def test_only_what_needs_a_gradient_gets_one():

@@ -552,6 +552,7 @@ def test_sides_swapped_on_the_way_back_are_named():
         (Attention(64), ["B C=24 H W"], "its weight wants 64 channels and gets 24. Sizes: B="),
         (nn.Linear(64, 8), ["B H W"], "its weight wants 64 channels and gets"),
         (nn.Conv2d(8, 8, 2, groups=2), ["B C=7 H W"], "its weight wants 4 channels and gets 7"),
+        (F.conv3d, ["C H", "O k l m n"], "conv3d cannot take C×H · O×k×l×m×n: Expected 4D"),
         (Attention(64), ["B C"], "Attention cannot take B×C: not enough values to unpack"),
         (
             lambda x: x.view(-1, 13),

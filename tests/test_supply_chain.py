@@ -1,4 +1,4 @@
-"""What is installed and run has been named beforehand, and the module fetches nothing."""
+"""What is kept, installed and run has been named beforehand, and the module fetches nothing."""
 
 import ast
 import re
@@ -8,6 +8,7 @@ import constraints
 import pytest
 import yaml
 from normal_form import read
+from repository import git
 from run_notebooks import ROOT
 
 REQUIREMENTS = sorted(ROOT.glob("requirements*.txt"))
@@ -15,6 +16,61 @@ WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))
 MODULE = sorted(ROOT.glob("nonlocal_tut/**/*.py"))
 PAGES = sorted(ROOT.glob("book/*.ipynb"))
 PIN = r"[\w.-]+==\d[\w.]*"
+
+
+# --- what git keeps
+
+TOP = {
+    *(".ci", ".github", ".gitignore", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE"),
+    *("MANIFEST.in", "Makefile", "README.md", "_config.yml", "_toc.yml", "bench", "book"),
+    *("conftest.py", "constraints.txt", "nonlocal_tut", "pyproject.toml", "setup.py", "tests"),
+    *("tools", *(file.name for file in REQUIREMENTS)),
+}
+LARGEST = 500_000  # bytes; a page has less than 400,000, as a rule of the book says
+ALL = 10_000_000  # more than twice what there is
+
+
+def strays(root):
+    """What a repository tracks and should not: 1,536 pictures once lay in a folder `--help`."""
+    names = [name for name in git("ls-files", "-z", root=root).split("\0") if name]
+    bytes_of = {name: (root / name).lstat().st_size for name in names if (root / name).exists()}
+    found = [f"{top} has no place here" for top in sorted({n.split("/")[0] for n in names} - TOP)]
+    found += [f"{name} has {size:,} bytes" for name, size in bytes_of.items() if size > LARGEST]
+    if sum(bytes_of.values()) > ALL:
+        found.append(f"all files have {sum(bytes_of.values()):,} bytes")
+    return found
+
+
+def test_git_keeps_small_files_in_known_places():
+    if not (ROOT / ".git").exists():
+        pytest.skip("a copy of the files alone")
+    assert strays(ROOT) == []
+    assert {path.name for path in ROOT.iterdir()} >= TOP
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"README.md": 9, "book/intro.md": LARGEST}, []),
+        ({"--help/index-390-dark-00.png": 9}, ["--help has no place here"]),
+        ({"notes.txt": 9, "tests/a.py": 9}, ["notes.txt has no place here"]),
+        ({"book/data/a.json": LARGEST + 1}, ["book/data/a.json has 500,001 bytes"]),
+        (
+            {f"tests/{i}": LARGEST for i in range(20)} | {"LICENSE": 1},
+            ["all files have 10,000,001 bytes"],
+        ),
+    ],
+)
+def test_a_file_that_strayed_is_found(files, told, tmp_path):
+    git("init", "--quiet", root=tmp_path)
+    for name, size in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_bytes(bytes(size))
+    git("add", "--all", root=tmp_path)
+    found = strays(tmp_path)
+    assert len(found) == len(told) and all(
+        f.startswith(t) for f, t in zip(found, told, strict=True)
+    )
 
 
 # --- packages

@@ -73,7 +73,8 @@ class Inline(SphinxTransform):
                 self.env.note_dependency(name)
                 text = Path(path).read_text(encoding="utf-8")
                 drawn = inline(text, f"drawn-{next(numbers)}", image.get("alt", ""))
-                image.replace_self(nodes.raw("", drawn, format="html"))
+                box = f'<div class="drawing">{drawn}</div>'  # what is moved, without its caption
+                image.replace_self(nodes.raw("", box, format="html"))
 
 
 def setup(app):

@@ -21,7 +21,7 @@ function forScreen() {
 // What is wider than the screen has a scroll bar of its own; then it is a stop for the keyboard, and
 // fades out at its right edge until its end is seen.
 const SCROLLS =
-  "figure, .cell_output .output, .cell_output p, .pst-scrollable-table-container";
+  ".drawing, .cell_output .output, .cell_output p, .pst-scrollable-table-container";
 function letScroll() {
   document.querySelectorAll(SCROLLS).forEach((box) => {
     if (box.scrollWidth > box.clientWidth) box.setAttribute("tabindex", "0");

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from nonlocal_tut.draw.look import COLORS, plt
 from nonlocal_tut.draw.show import show
 
-ROLES = {"query": "theta", "key": "phi", "value": "g", "output": "out"}
-ROLES |= dict.fromkeys(("map", "matrix"), "matrix")
+ROLES = {"query": "theta", "key": "phi", "value": "g", "output": "out", "matrix": "matrix"}
 # Fill and edge by the tensor's role.
 TENSORS = {role: (COLORS[f"{name}-fill"], COLORS[name]) for role, name in ROLES.items()}
 

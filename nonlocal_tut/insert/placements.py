@@ -13,6 +13,7 @@ def placements(model: nn.Module, blocks: int) -> list[str]:
     """The names of the modules behind which the paper puts its 1, 5 or 10 blocks, in order.
 
     model: a ResNet, or another network with four stages of residual blocks, res2 to res5. blocks:
+
     - 1: right before the last residual block of res4.
     - 5: two in res3 and three in res4, behind every other residual block of a ResNet-50.
     - 10: four in res3 and six in res4, behind every residual block of a ResNet-50.
@@ -38,7 +39,7 @@ def stages(model: nn.Module) -> list[list[str]]:
     """
     groups: dict[str, list[list[str]]] = {}
     for name, module in model.named_modules():
-        names = [f"{name}.{child}".lstrip(".") for child, _ in module.named_children()]
+        names = [f"{name}.{child}" for child, _ in module.named_children()]
         members = list(module.children())
         if isinstance(module, (nn.Sequential, nn.ModuleList)) and members:
             if len({type(m) for m in members}) == 1 and list(members[0].children()):

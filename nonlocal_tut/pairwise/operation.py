@@ -23,6 +23,7 @@ from nonlocal_tut.pairwise.forms import (
     weights,
 )
 from nonlocal_tut.pairwise.fused import fused_softmax
+from nonlocal_tut.pairwise.mapped import FUNCTIONAL
 from nonlocal_tut.pairwise.small import is_small
 
 Attention = Literal["fused", "matmul", "chunked"]
@@ -175,6 +176,9 @@ def _sorted_sums(a: Tensor, b: Tensor, g: Tensor) -> Tensor:
         a, b, g = a.float(), b.float(), g.float()
     b, order = b.sort(dim=1, descending=True)
     rows = -b.flatten(1).contiguous(), a.flatten(1).contiguous()
+    if not torch.compiler.is_compiling() and FUNCTIONAL():
+        # vmap repeats what it does not map as a view, of which searchsorted warns: a is mapped as b
+        rows = rows[0], (rows[1] + rows[0].new_zeros(1)).contiguous()
     first = torch.searchsorted(*rows).unsqueeze(2)  # k(i): (B, N, 1)
     middle = b.narrow(1, b.shape[1] // 2, 1).detach()
     a, b = a + middle, b - middle  # leaves a + b as it is; smaller sums cancel less

@@ -32,8 +32,8 @@ def _mismatch(operation: str, shapes: list[Shape], table: Table) -> tuple[str, s
             return "multiply", " by ", differ("inner sides", a[-1], b[-2])
         if a[0] != b[0]:
             return "multiply", " by ", differ("batches", a[0], b[0])
-    if operation in (*CONVOLUTIONS, "linear"):
-        wanted, got = (b[-1], a[-1]) if operation == "linear" else (b[1], a[1 - len(b)])
+    if operation in (*CONVOLUTIONS, "linear") and len(a) >= len(b) - 1 > 0:
+        wanted, got = b[1], a[1 - len(b)]  # C stands before as many sides as a kernel has
         if got % wanted:
             return "take", " · ", f"its weight wants {wanted} channels and gets {got}"
     if operation.rstrip("_") in ("add", "sub", "mul", "div"):

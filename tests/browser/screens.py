@@ -1,12 +1,9 @@
 """Every screenful of every page as a picture, for a person to look at.
 
-python tests/browser/screens.py FOLDER [PAGE …]     390 and 1280 pixels wide, light and dark
-
-A picture is named page-width-theme-number.png; without names of pages (book/intro.html) all are
-taken. `_build/screens` is a folder that git ignores.
+Each is taken 390 and 1280 pixels wide, light and dark, and named page-width-theme-number.png.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 from built_site import CHROMIUM, FLAGS, PAGES
@@ -38,6 +35,8 @@ def main(folder, names):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]), sys.argv[2:] or PAGES)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="for the pictures: git ignores _build/screens")
+    parser.add_argument("pages", nargs="*", metavar="page", help="as book/intro.html; none: all")
+    given = parser.parse_args()
+    main(given.folder, given.pages or PAGES)

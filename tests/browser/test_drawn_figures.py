@@ -48,3 +48,19 @@ def test_on_paper_it_is_light(opened):
     paper = page.locator("svg.drawn").first.evaluate(COLORS)[0]
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert paper == "rgb(255, 255, 255)"
+
+
+FADED = """() => [...document.querySelectorAll("figcaption")].filter((caption) => {
+  for (let e = caption; e; e = e.parentElement)
+    if (getComputedStyle(e).maskImage !== "none" || e.scrollLeft) return true;
+}).map((caption) => caption.textContent.trim().slice(0, 60))"""
+
+
+@each_page("light", pages=PAGES)
+def test_a_caption_neither_fades_nor_moves_with_its_figure(opened):
+    opened.resize(390)
+    page = opened.page
+    assert page.evaluate(FADED) == []
+    page.evaluate("document.querySelectorAll('figure *').forEach((one) => one.scrollTo(20, 0))")
+    assert page.evaluate(FADED) == []
+    page.evaluate("document.querySelectorAll('figure *').forEach((one) => one.scrollTo(0, 0))")

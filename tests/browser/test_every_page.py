@@ -63,3 +63,16 @@ def test_it_is_light(opened):
 def test_the_site_is_small():
     size = sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file())
     assert size <= SITE_LIMIT and len(PAGES) > 15
+
+
+BROKEN_NAMES = """() => [
+  ...document.querySelectorAll("dt.sig .sig-name, dt.sig .sig-param > .n:first-child")
+].filter((name) => name.getClientRects().length > 1 && !name.textContent.includes(" "))
+ .map((name) => name.textContent)"""
+
+
+def test_a_signature_is_not_broken_within_a_name(visit):
+    with visit(width=390) as watched:
+        page = watched.open("book/api.html")
+        assert page.locator("dt.sig .sig-name").count() > 20
+        assert page.evaluate(BROKEN_NAMES) == []
