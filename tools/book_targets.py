@@ -8,6 +8,7 @@ its first comment. "See chapter 5" in a docstring becomes a link, as does "the a
 import re
 
 from docutils import nodes
+from language_switch import said
 from sphinx.errors import ExtensionError
 
 PAGE = re.compile(r"\bchapter \d\b|\bappendix on \w+\b")  # as docstrings name one
@@ -42,7 +43,8 @@ def name_folds(app, document):
     for cell in document.findall(lambda node: isinstance(node, nodes.container)):
         code = cell.next_node(nodes.literal_block) if "prompt_show" in cell else None
         if code and (comment := re.match(r"# (?:@title )?([^:(\n]+)", code.astext())):
-            cell["prompt_show"] = cell["prompt_hide"] = comment[1].strip().rstrip(".")
+            name = said(app.config, comment[1].strip().rstrip("."))
+            cell["prompt_show"] = cell["prompt_hide"] = name
 
 
 def link_pages(app, what, name, obj, options, lines):

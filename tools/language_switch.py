@@ -60,7 +60,13 @@ class EnglishAddresses(SphinxTransform):
             self.document.ids |= dict.fromkeys(section["ids"], section)
 
 
+def said(config, words):
+    """What an extension of the book writes itself, in the language of the page."""
+    return config.written_by_extensions.get(words, words)
+
+
 def setup(app):
+    app.add_config_value("written_by_extensions", {}, "env", [dict])
     app.connect("html-page-context", add_switch)
     app.add_transform(EnglishAddresses)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,11 +7,13 @@ of the network. A second build finds its work done and changes nothing.
 
 import re
 import shutil
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
 from fontTools import subset
 from fontTools.ttLib import TTFont
+from language_switch import said
 
 # Of MathJax the pages load these parts (see mathjax3_config), and no menu of 100 kB compressed.
 MATHJAX = (
@@ -30,7 +32,8 @@ PRIVATE = re.compile(r"\\(f[0-9a-f]{3})|([\ue000-\uf8ff])")
 ICON_NAME = re.compile(r"\bfa-([a-z0-9-]+)")
 FONTS = ("fa-solid-900", "fa-regular-400", "fa-brands-400")
 SPHINX_SEARCH = r"searchtools\.js|language_data\.js|searchindex\.js"
-LANDMARK = 'id="pst-primary-sidebar" role="navigation" aria-label="The book"'
+LANDMARK = 'id="pst-primary-sidebar" role="navigation" aria-label="{}"'
+BOOK_LIST, BACKLINK = "The book", "what it is good for"  # for the ear
 NUMBER = r'<span [^>]*>\[</span><a role="doc-backlink"( href="[^"]*")>\d+</a><span [^>]*>\]</span>'
 # A short formula with what must not be parted from it, if that has not been seen to.
 FORMULA = (
@@ -48,11 +51,11 @@ def lighten(app, error):
     """What is done when the last page is written."""
     if error or app.builder.name != "html":
         return
-    site = Path(app.outdir)
-    pages = sorted(site.rglob("*.html"))
+    site, say = Path(app.outdir), partial(said, app.config)
+    pages = sorted(p for p in site.rglob("*.html") if p.relative_to(site).parts[0] != "zh")
     for page in pages:
         text = page.read_text(encoding="utf-8")
-        if (mended := mend(text)) != text:
+        if (mended := mend(text, say)) != text:
             page.write_text(mended, encoding="utf-8")
     remove_unused(site / "_static")
     cut_icons(site / "_static", pages)
@@ -112,7 +115,7 @@ def cut(font, used):
     return data.getvalue()
 
 
-def mend(html):
+def mend(html, say=str):
     """One page: no script that fails, one viewport, and what is seen is what is read aloud.
 
     - sphinx-thebe, which runs code on another host, is switched off and still writes its constants
@@ -124,6 +127,8 @@ def mend(html):
       nobody cites, give way to the link that they were.
     - A bracket or a comma stays with its formula, where a line ends.
     - Formulas are set before the text is shown, so that no line moves under a reader's eyes.
+
+    say: from words that are written here to those of the page's language.
     """
     html = re.sub(r"\s*<script>const THEBE_JS_URL.*?</script>", "", html)
     html = re.sub(r"\s*<(?:script|link)[^>]*sphinx-thebe\.(?:js|css)[^>]*>(?:</script>)?", "", html)
@@ -138,8 +143,8 @@ def mend(html):
         html = head + first + re.sub(r'\s*<meta name="viewport"[^>]*>', "", rest)
     html = re.sub(r'(<summary)\s+aria-label="Toggle hidden content"', r"\1", html)
     html = html.replace('role="doc-biblioentry"', 'role="listitem"')
-    html = re.sub(NUMBER, r'<a role="doc-backlink" aria-label="what it is good for"\1>↑</a>', html)
-    html = html.replace('<div id="pst-primary-sidebar" class=', f"<div {LANDMARK} class=")
+    html = re.sub(NUMBER, r'<a role="doc-backlink" aria-label="{}"\1>↑</a>'.format(say(BACKLINK)), html)
+    html = html.replace('<div id="pst-primary-sidebar" class=', f"<div {LANDMARK.format(say(BOOK_LIST))} class=")
     html = re.sub(FORMULA, glue, html)
     if 'class="math' in html and TYPESETTING not in html:
         html = html.replace("</head>", f"{TYPESETTING}\n  </head>", 1)

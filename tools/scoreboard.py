@@ -7,13 +7,15 @@
 import re
 from pathlib import Path
 
+from language_switch import said
 from sphinx.util.docutils import SphinxDirective
 
+HEAD = "| verdict | claims | which |"
 ROW = re.compile(r"^\| (A\d+) \| (.+?) \| (.+?) \| (.+) \|$", re.MULTILINE)
 CELL = re.compile(r"\]\((#claim-[\w-]+)\)")  # the first link of a claim leads to what asserts it
 
 
-def board(claims):
+def board(claims, head):
     """The text of claims.md -> a table in Markdown: verdict, how many, which, linked."""
     verdicts = {}
     for name, says, verdict, place in ROW.findall(claims):
@@ -22,14 +24,15 @@ def board(claims):
         verdicts.setdefault(verdict, []).append(link)
     rows = sorted(verdicts.items())
     lines = [f"| {verdict} | {len(links)} | {' · '.join(links)} |" for verdict, links in rows]
-    return "\n".join(["| verdict | claims | which |", "|---|---|---|", *lines])
+    return "\n".join([head, "|---|---|---|", *lines])
 
 
 class Scoreboard(SphinxDirective):
     def run(self):
         file = Path(self.env.srcdir, "book", "claims.md")
         self.env.note_dependency(str(file))
-        return self.parse_text_to_nodes(board(file.read_text(encoding="utf-8")))
+        head = said(self.config, HEAD)
+        return self.parse_text_to_nodes(board(file.read_text(encoding="utf-8"), head))
 
 
 def setup(app):
