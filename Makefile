@@ -1,4 +1,4 @@
-# make book   the rendered book, in _build/html
+# make book   the rendered book, in _build/html, and in Chinese in _build/html/zh
 # make test   everything that CI checks
 # make peers  our block against other people's packages, which it installs first
 # make foreign   a block put into other people's models, their bytes, and ONNX; installs them first
@@ -25,8 +25,8 @@ export KINETO_LOG_LEVEL ?= 6
 book test peers foreign mutants mutants-book notebooks: export OMP_NUM_THREADS ?= 1
 
 book: $(READY)
-	@$(BIN)/jupyter-book build . -W -n --keep-going --quiet
-	@echo "The book is ready. Open $(CURDIR)/_build/html/index.html"
+	@$(BIN)/python tools/build_book.py
+	@echo "The book is ready. Open $(CURDIR)/_build/html/index.html (English) or zh/index.html there (中文)"
 
 test: lint
 	$(BIN)/python -m pytest --nbval -n 2 --dist loadscope -q

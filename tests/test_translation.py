@@ -138,7 +138,8 @@ def test_every_line_of_a_page_stands_in_its_place_again():
 
 
 def test_lines_without_words_are_no_messages():
-    text = "(label)=\n# Why?\n\n```python\nx = one\n```\n$$\na + b\n\\text{so many}\n$$\n| a | b |\n- And so"
+    formula = "$$\na + b\n\\text{so many}\n$$"
+    text = f"(label)=\n# Why?\n\n```python\nx = one\n```\n{formula}\n| a | b |\n- And so"
     assert markdown_lines.messages(text) == ["Why?", "\\text{so many}", "And so"]
 
 

@@ -32,6 +32,8 @@ def empty(name):
 def save(name, catalogue, folder=FOLDER):
     """One message a line, without dates, so that a change shows what has changed."""
     path = path_of(name, folder)
+    for message in catalogue:
+        message.flags &= {"fuzzy"}  # no guesses about formats
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = ["# " + catalogue.header_comment.strip("# \n"), 'msgid ""', 'msgstr ""']
     lines += ['"Language: zh_CN\\n"', '"Content-Type: text/plain; charset=utf-8\\n"', ""]
@@ -60,6 +62,4 @@ def brought_up_to_date(old, name, messages):
             new[message.id] = message
     new.update(template, update_creation_date=False)
     new.obsolete.clear()
-    for message in new:
-        message.flags &= {"fuzzy"}  # no guesses about formats
     return new

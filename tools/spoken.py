@@ -19,6 +19,32 @@ from nonlocal_tut.memory import calculator
 SHOWN = ("image/svg+xml", "text/html")
 WORD = re.compile(r"[^\W\d_]{2}")
 
+# What stays as it is in Chinese: numbers, code, settings; then names; then what is never shown.
+AS_IT_IS = (
+    r"[\d,.]+ ?[KMG]i?B|[KMG]iB|10[⁻⁰¹²³⁴-⁹]+",  # a number with a unit; a unit; a power of ten
+    r"(\w+, )?b?float\d+|A100 40GB|res\d",  # a dtype, of a card or a size; a card; a stage
+    r"\(?(conv_)?theta[\w.·ᵀ()\[\] ]*",  # the weights of a block, by name
+    r"((dims|scale|subsample|norm|inner_channels) \w[\w.]*(, )?)+",  # switches as they are set
+)
+STAYS = {
+    *"conv2d view permute bmm softmax mul add gamma phi phiᵀ".split(),  # what the code calls them
+    *"math efficient flash cudnn".split(),  # kernels, as PyTorch calls them
+    *"mmcv alexhex7 tea1528 slowfast pytorchvideo timm biggan heykeetae".split(),  # code bases
+    *("mmcv dot_product", "monai flash", "NonLocalBlock gaussian matmul"),  # with a setting
+    *"He EM FSDP dB".split(),  # a person, two names, a unit: so in Chinese, too
+}
+NEVER_SHOWN = {
+    *"site-packages matmul after sqrt qk tpg msy c,cij->ij {1}.chapter{2} {1}.weight".split(),
+    "exercise must be one of {1}, got {2}",  # a ValueError: errors stay English
+    # Pieces: the catalogue has the sentences that are made of them.
+    *(", at “{1}”", "of {1}", "and", "shape {1}", "a whole number{1} is asked for, not {2}."),
+    *("both cut", "make no row of it", "both build all of it, and as many copies"),
+    "returns {1}, not a tensor of shape {2}.",
+    "is not made as {1}(16) is: {2}",
+    "has other weights than the article's block.",
+    "computes something else: outputs or gradients differ.",
+}
+
 
 def in_outputs():
     """The texts in the figures and tables that the notebooks hold."""
@@ -47,6 +73,11 @@ def in_check():
     """The hints of `check`: each string in its files that is a sentence, with holes."""
     for path in sorted((ROOT / "nonlocal_tut" / "check").glob("*.py")):
         yield from sentences(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def in_calculator():
+    """What stands in for the calculator where no scripts run."""
+    yield from texts(calculator.stand_in())
 
 
 def sentences(tree):
@@ -89,19 +120,29 @@ def texts(markup):
 
 def everything():
     found = {}
-    for source in (in_outputs, in_figures, in_check):
+    for source in (in_outputs, in_figures, in_check, in_calculator):
         for text in source():
             text = " ".join(text.split())
             if WORD.search(text):
                 found.setdefault(text, source.__name__)
-    for text in texts(calculator.stand_in()):
-        found.setdefault(" ".join(text.split()), "calculator")
     return found
+
+
+def stays(text):
+    """Whether a text is the same in Chinese, or is no text that anyone reads."""
+    if text in STAYS | NEVER_SHOWN or any(re.fullmatch(p, text) for p in AS_IT_IS):
+        return True
+    try:
+        ast.parse(text.replace("…", "..."))
+    except SyntaxError:
+        return False
+    return any(mark in text for mark in ".(=")  # code
 
 
 def main():
     words.use("zh")
-    unknown = {t: where for t, where in everything().items() if words.say(t) == t}
+    found = everything()
+    unknown = {t: where for t, where in found.items() if words.say(t) == t and not stays(t)}
     for text, where in unknown.items():
         print(f"{where}: {text}")
     return int(bool(unknown))

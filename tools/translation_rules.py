@@ -14,7 +14,7 @@ WORDS_IN_MATH = re.compile(r"\\text\{[^}]*\}")
 LINK = re.compile(r'\]\(([^)\s]*)(?: "[^"]*")?\)')
 TERM = re.compile(r"\{term\}`[^`]*`")
 TARGET = re.compile(r"^.*<([^>]+)>$")
-NUMBER = re.compile(r"\d(?:[\d,]*\d)?(?:\.\d+)?")
+NUMBER = re.compile(r"(?<!top-)\d(?:[\d,]*\d)?(?:\.\d+)?")
 HALF_WIDTH = re.compile(rf"[{HANZI}]\s*[,;:?!](?!\S*\)`)|[,;:?!]\s*[{HANZI}]|[{HANZI}]\.(?:\s|$)")
 TOO_CLOSE = re.compile(rf"[{HANZI}][A-Za-z0-9]|[A-Za-z0-9][{HANZI}]")
 SPACED = re.compile(r" [，。；：？！、（）“”]|[，。；：？！、（“”] (?!$)")
@@ -93,7 +93,7 @@ def terms(source, translation, glossary):
             yield f"{{term}} {term}: {wanted} is asked for"
     said, told = prose(source).lower(), prose(translation).lower()
     for term, wanted in glossary.items():
-        met = " " in term and re.search(rf"{re.escape(term)}s?", said)
+        met = " " in term and re.search(rf"\b{re.escape(term)}s?\b", said)
         if met and wanted.lower() not in told:
             yield f"{term}: {wanted} is asked for"
 
