@@ -87,7 +87,7 @@ def test_gradients_at_large_logits_are_finite(dtype, pairwise, attention):
 @pytest.mark.parametrize("pairwise", PAIRWISE)
 @pytest.mark.parametrize("dtype", [*HALVES, torch.float32])
 def test_off_by_rounding_of_operands_and_of_the_result(dtype, pairwise, attention):
-    """A logit is off by eps times the sum of its terms' sizes, and a weight by as much of itself."""
+    """A logit is off by eps times the sum of its terms' sizes, a weight by as much of itself."""
     theta, phi, g, w_f = (
         t.to(dtype)
         for t in (
@@ -116,7 +116,7 @@ def test_off_by_rounding_of_operands_and_of_the_result(dtype, pairwise, attentio
 # Blocks
 
 
-def blocks(**more):
+def blocks():
     """Every switch of the two blocks, by a name that says it."""
     for pairwise, attention, subsample, norm in itertools.product(
         PAIRWISE, ATTENTION, SUBSAMPLE, (True, False)
@@ -137,9 +137,9 @@ def blocks(**more):
         )
 
 
-@pytest.mark.parametrize("make", blocks())
+@pytest.mark.parametrize("make", list(blocks()))
 def test_at_initialization_what_opens_the_block_has_a_gradient_and_nothing_else(make):
-    torch.manual_seed(0)
+    torch.manual_seed(1)  # with 0, ReLU lets no pair through in one of the blocks
     block, x = make(), normal(2, 6, 5, 4).float().requires_grad_()
     block(x).square().sum().backward()
     assert x.grad.isfinite().all() and (x.grad != 0).all()
@@ -155,7 +155,7 @@ def test_at_initialization_what_opens_the_block_has_a_gradient_and_nothing_else(
         assert bool(p.grad.any()) == name.startswith(opens), name
 
 
-@pytest.mark.parametrize("make", blocks())
+@pytest.mark.parametrize("make", list(blocks()))
 def test_once_it_is_open_every_parameter_has_a_gradient(make):
     block, x = awake(make()), normal(2, 6, 5, 4).requires_grad_()
     block(x).square().sum().backward()
@@ -167,11 +167,15 @@ def test_once_it_is_open_every_parameter_has_a_gradient(make):
 
 
 def vanishes(block):
-    """What cancels: phi's bias in a softmax moves all of a row, w_z's bias before a batch norm."""
+    """What cancels: phi's bias in a softmax, which moves a whole row; before a batch norm, what adds
+    the same at every position, as w_z's bias does, and g's where rows sum to one.
+    """
     if isinstance(block, SelfAttention2d):
         return {"key_conv.bias"}
     gone = {"phi.bias"} if block.pairwise in SOFTMAX else set()
-    return gone | ({"w_z.bias"} if hasattr(block, "norm") else set())
+    if not hasattr(block, "norm"):
+        return gone
+    return gone | {"w_z.bias"} | ({"g.bias"} if block.pairwise in SOFTMAX else set())
 
 
 @pytest.mark.parametrize("attention", ATTENTION)
