@@ -60,7 +60,7 @@ def function(name: str, value: object, what: str) -> None:
 def listed(name: str, value: Any, kinds: type | tuple[type, ...], what: str) -> tuple[Any, ...]:
     """What a sequence holds. Raises a TypeError for a text, and unless all are of the kinds."""
     several = isinstance(value, Iterable) and not isinstance(value, str)
-    found = tuple(value) if several and getattr(value, "ndim", 1) else None
+    found = tuple(value) if several and getattr(value, "ndim", True) else None
     if found is None or not all(isinstance(part, kinds) for part in found):
         raise TypeError(f"{name} must be {what}, not {said(value)}")
     return found

@@ -137,8 +137,10 @@ def distance_between_rows(weights: Tensor) -> Tensor:
     """
     tensor("weights", weights, "(…, N, M)")
     n = weights.shape[-2] if weights.ndim > 1 else 0
-    if n < 2 or not weights.is_floating_point():
-        raise ValueError(f"weights must have two rows or more, not {said(weights)}")
+    if not weights.is_floating_point():
+        raise ValueError(f"weights must be floating point, not {weights.dtype}")
+    if n < 2:
+        raise ValueError(f"weights must have two rows or more, not {tuple(weights.shape)}")
     # Over all pairs, Σ |a_i - a_k| is Σ (2r - n + 1) a_r, with the a sorted and r from 0 to n - 1.
     rank = torch.arange(1 - n, n, 2, dtype=weights.dtype, device=weights.device)  # (N,)
     total = (rank @ weights.sort(dim=-2).values).sum(dim=-1)

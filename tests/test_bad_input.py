@@ -2,9 +2,9 @@
 
 One table: how a name is called, arguments that are right, and the kind of each argument (see
 `bad_values`). A call with a wrong value must end in a ValueError or a TypeError whose text names
-the argument and what was given; one with a right value in another form gives the same result. A number
-that cannot be right (NaN and Inf inside, or an overflow) may make the result NaN or infinite, and
-never another finite number.
+the argument and what was given; one with a right value in another form gives the same result. A
+number that cannot be right (NaN and Inf inside, or an overflow) may make the result NaN or
+infinite, and never another finite number.
 """
 
 import copy

@@ -33,7 +33,8 @@ def online(scores: Sequence[float], values: Sequence[float]) -> None:
     numbers("values", values)
     if len(scores) != len(values) or not 0 < len(scores) <= 5:
         raise ValueError(
-            f"one to five scores need a value each: {len(scores)}, {len(values)}; {scores=}, {values=}"
+            f"one to five scores need a value each: {len(scores)}, {len(values)}; "
+            f"{scores=}, {values=}"
         )
     _, ax = plt.subplots(figsize=(WIDTH, 4.1))
     m, s, y = -math.inf, 0.0, 0.0

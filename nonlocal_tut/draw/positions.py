@@ -71,8 +71,8 @@ def maps(
         tensor("values", value, "(H, W)")
         if value.dim() != 2 or not value.numel():
             raise ValueError(
-                f"values: {title!r} must be a map (H, W), not {tuple(value.shape)}; a row of an attention "
-                "matrix becomes one by row.view(H, W), a sequence by sequence[None]"
+                f"values: {title!r} must be a map (H, W), not {tuple(value.shape)}; a row of an "
+                "attention matrix becomes one by row.view(H, W), a sequence by sequence[None]"
             )
     if not values or len(outline) not in (0, len(values)):
         raise ValueError(
