@@ -21,7 +21,8 @@ def by_hand(names: Sequence[str], query: Tensor, keys: Tensor, values: Tensor) -
     Raises ValueError if there is not one key and one value per name. See chapter 1, "One row of
     attention, by hand".
     """
-    listed("names", names, str, "texts")
+    if not isinstance(names, str):  # "abc" is three names
+        listed("names", names, str, "texts")
     tensor("query", query, "(d,)", 1)
     tensor("keys", keys, "(N, d)", 2)
     tensor("values", values, "(N, C)", 2)
