@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nonlocal_tut.arguments import instance, said, tensor, whole
 from nonlocal_tut.blocks import NonLocalBlock, SelfAttention2d, _pool, _rows
 from nonlocal_tut.pairwise import SOFTMAX, split_concatenation
 
@@ -45,7 +46,7 @@ class AttentionMap:
         Raises ValueError for an image or a position that is not there, and for one whose row was
         not asked for.
         """
-        images = len(self.weights)
+        images, b = len(self.weights), whole("b", b)
         if not 0 <= b < images:
             raise ValueError(f"b must be 0 … {images - 1}, not {b}: there are {images} images")
         (position,) = checked([position], self.queries, "position")
@@ -72,6 +73,8 @@ def attention_maps(
     Raises ValueError for a model without blocks, or of which none runs, and a position outside a
     block's map. See chapter 6, "Where does it go, and what does it attend to?".
     """
+    instance("model", model, nn.Module, "a torch.nn.Module")
+    instance("x", x, Tensor, "a tensor, what the model takes")
     blocks = {n: m for n, m in model.named_modules() if isinstance(m, Block)}
     if not blocks:
         raise ValueError(
@@ -132,7 +135,10 @@ def distance_between_rows(weights: Tensor) -> Tensor:
     key, as in the identity. Rows drawn uniformly from all that sum to one are about 1/2 apart.
     Raises ValueError for fewer than two rows.
     """
-    n = weights.shape[-2]
+    tensor("weights", weights, "(…, N, M)")
+    n = weights.shape[-2] if weights.ndim > 1 else 0
+    if not weights.is_floating_point():
+        raise ValueError(f"weights must be floating point, not {weights.dtype}")
     if n < 2:
         raise ValueError(f"weights must have two rows or more, not {tuple(weights.shape)}")
     # Over all pairs, Σ |a_i - a_k| is Σ (2r - n + 1) a_r, with the a sorted and r from 0 to n - 1.
@@ -146,7 +152,10 @@ def checked(
     positions: Sequence[Position], shape: tuple[int, ...], whose: str
 ) -> tuple[tuple[int, ...], ...]:
     """Positions as tuples. Raises ValueError for one that is not on a feature map of that shape."""
-    found = tuple(tuple(map(index, p if isinstance(p, Sequence) else (p,))) for p in positions)
+    try:
+        found = tuple(tuple(map(index, p if isinstance(p, Sequence) else (p,))) for p in positions)
+    except TypeError as error:
+        raise TypeError(f"{whose} must be tuples of integers, not {said(positions)}") from error
     for p in found:
         if len(p) != len(shape) or not all(0 <= i < side for i, side in zip(p, shape, strict=True)):
             raise ValueError(f"{whose} {p} is outside a feature map of {shape}")

@@ -10,14 +10,13 @@ mathematics is in `pairwise`.
 from collections.abc import Callable
 from functools import partial
 from math import prod
-from numbers import Real
 from typing import Any, Literal, overload
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nonlocal_tut.arguments import one_of
+from nonlocal_tut.arguments import for_weights, instance, is_number, one_of, said, whole
 from nonlocal_tut.layers import PairWeights1d, PairWeights2d, PairWeights3d, redraw, refuse_nan
 from nonlocal_tut.pairwise import (
     ATTENTION,
@@ -86,15 +85,17 @@ class NonLocalBlock(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        channels = whole("channels", channels, 1)
         one_of("dims", dims, (1, 2, 3))
         one_of("pairwise", pairwise, PAIRWISE)
         one_of("subsample", subsample, (None, "after", "before"))
         one_of("norm", norm, (True, False))
         one_of("attention", attention, ATTENTION)
-        number = isinstance(scale, Real) and not isinstance(scale, bool)  # NumPy's, too
-        if not number and scale not in (None, "sqrt"):
-            raise ValueError(f"scale must be None, 'sqrt' or a number, not {scale!r}")
+        for_weights(device, dtype)
+        if not is_number(scale) and not (scale is None or (type(scale) is str and scale == "sqrt")):
+            raise ValueError(f"scale must be None, 'sqrt' or a number, not {said(scale)}")
         inner_channels = channels // 2 if inner_channels is None else inner_channels
+        inner_channels = whole("inner_channels", inner_channels)
         if inner_channels < 1:
             raise ValueError(f"inner_channels must be 1 or more, not {inner_channels}; {channels=}")
         self.channels, self.inner_channels, self.dims = channels, inner_channels, dims
@@ -148,9 +149,12 @@ class NonLocalBlock(nn.Module):
 
         N = T·H·W; row i of the matrix is what position i takes from each key. Only
         `return_attention=True` builds it, small maps aside. Raises ValueError for another number of
-        dimensions or channels, or for a side of 1 that `subsample` would pool.
+        dimensions or channels, numbers that are not floating point, or for a side of 1 that
+        `subsample` would pool.
         """
         _check(x, self.channels, self.dims, self.subsample)
+        if return_attention is not False:
+            one_of("return_attention", return_attention, (True, False))
         y, attention = self._mean(x, return_attention)  # (B, C', …)
         z = self.w_z(y)  # (B, C, …)
         refuse_nan(self.w_z)
@@ -228,7 +232,9 @@ class SelfAttention2d(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        channels, reduction = whole("channels", channels), whole("reduction", reduction)
         one_of("attention", attention, ATTENTION)
+        for_weights(device, dtype)
         if not 1 <= reduction <= channels:
             raise ValueError(f"reduction must be 1 … channels, not {reduction=} with {channels=}")
         self.channels, self.reduction, self.attention = channels, reduction, attention
@@ -267,6 +273,8 @@ class SelfAttention2d(nn.Module):
         Raises ValueError for another number of dimensions or channels.
         """
         _check(x, self.channels, dims=2)
+        if return_attention is not False:
+            one_of("return_attention", return_attention, (True, False))
         out, attention = self._mean(x, return_attention)  # (B, C, H, W)
         y = x + self.gamma * out
         return y if attention is None else (y, attention)
@@ -334,10 +342,13 @@ def _same(x: Tensor) -> Tensor:
 
 
 def _check(x: Tensor, channels: int, dims: int, subsample: str | None = None) -> None:
+    instance("x", x, Tensor, "a tensor")
     shape, least = tuple(x.shape), 2 if subsample else 1
     if x.ndim != dims + 2:
         raise ValueError(f"x must be {AXES[dims]} for dims={dims}, not {shape}")
     if x.shape[1] != channels:
         raise ValueError(f"x must have {channels} channels, not {x.shape[1]}: {shape}")
+    if not x.is_floating_point():
+        raise ValueError(f"x must be floating point, not {x.dtype}")
     if min(x.shape[2:][-2:]) < least:  # time, before the last two, is not pooled
         raise ValueError(f"x must have sides of {least} or more, {subsample=}, not {shape}")

@@ -10,6 +10,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from nonlocal_tut.arguments import instance
+
 
 def folder() -> Traversable:
     """Where the files lie: in the installed package, or in the repository beside it."""
@@ -19,6 +21,7 @@ def folder() -> Traversable:
 
 def read(name: str) -> dict[str, Any]:
     """The file of that name, as read("bench_cpu"). Raises FileNotFoundError if it is not kept."""
+    instance("name", name, str, "a text")
     file = folder() / f"{name}.json"
     if not file.is_file():
         raise FileNotFoundError(f"the book keeps no {name}.json; it has: {', '.join(names())}")

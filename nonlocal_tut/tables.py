@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from nonlocal_tut import words
+from nonlocal_tut.arguments import listed, said
 
 
 class Table:
@@ -11,10 +12,12 @@ class Table:
 
     def __init__(self, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         self.head = tuple(head)
-        given = [tuple(row) for row in rows]
+        given = [listed("rows", row, object, "sequences of cells") for row in rows]
         for row in given:
             if len(row) != len(self.head):
-                raise ValueError(f"a row has {len(row)} cells for {len(self.head)} columns: {row}")
+                raise ValueError(
+                    f"rows: a row has {len(row)} cells for {len(self.head)} columns: {row}"
+                )
         self.rows = [tuple(map(_text, row)) for row in given]
         columns = list(zip(*given, strict=True)) or [()] * len(self.head)
         self._numbers = [bool(cells) and all(map(_is_number, cells)) for cells in columns]
@@ -50,6 +53,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
 
     Raises ValueError for a row with another number of cells. See chapter 1, where it is met first.
     """
+    head = listed("head", head, str, "the columns' names")
+    if isinstance(rows, str) or not isinstance(rows, Iterable):
+        raise TypeError(f"rows must be a sequence of rows, not {said(rows)}")
     return Table(head, rows)
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from book_pages import Book
 from data_files import ROOT
+from public_names import LISTED, names_in
 
-PAGE = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
-LISTED = re.findall(r"automodule:: (\S+)\n   :members:(.*)", PAGE)
 # What shares a room with public names and is no part of the interface that pages or users rely on.
 NOT_LISTED = {"nonlocal_tut.figures"}
 NAMED = re.compile(r"(chapter \d|appendix on \w+),\s+\"([^\"]+?)\.?\"")
@@ -29,16 +28,7 @@ def test_every_room_is_on_the_page(room):
 @pytest.mark.parametrize(("module", "members"), LISTED)
 def test_every_name_is_there_and_documented(module, members):
     room = importlib.import_module(module)
-    names = [name.strip() for name in members.split(",") if name.strip()]
-    names = (
-        names
-        or getattr(room, "__all__", None)
-        or [
-            name
-            for name, value in vars(room).items()
-            if getattr(value, "__module__", None) == module and not name.startswith("_")
-        ]
-    )
+    names = names_in(module, members)
     assert names
     for name in names:
         value = getattr(room, name)

@@ -7,14 +7,13 @@ that no page needs to mark its own. `book/_static/search.js` does the same for w
 import re
 
 from docutils import nodes
+from language_switch import is_chinese
 
 RUN = re.compile("([\u3400-\u9fff]+)")
 CODE = (nodes.FixedTextElement, nodes.literal, nodes.math, nodes.raw)
 
 
 def mark(app, document, docname):
-    if (app.config.language or "").startswith("zh"):
-        return  # the page as a whole says it
     for text in list(document.findall(nodes.Text)):
         if not isinstance(text.parent, CODE):
             parts = [written(part, at % 2) for at, part in enumerate(RUN.split(text)) if part]
@@ -27,6 +26,11 @@ def written(part, chinese):
     return nodes.inline("", part, classes=["language-zh"]) if chinese else nodes.Text(part)
 
 
+def begin(app):
+    if not is_chinese(app.config):  # else the page as a whole says it
+        app.connect("doctree-resolved", mark)
+
+
 def setup(app):
-    app.connect("doctree-resolved", mark)
+    app.connect("builder-inited", begin)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

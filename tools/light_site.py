@@ -143,9 +143,7 @@ def mend(html, say=str):
         html = head + first + re.sub(r'\s*<meta name="viewport"[^>]*>', "", rest)
     html = re.sub(r'(<summary)\s+aria-label="Toggle hidden content"', r"\1", html)
     html = html.replace('role="doc-biblioentry"', 'role="listitem"')
-    html = re.sub(
-        NUMBER, rf'<a role="doc-backlink" aria-label="{say(BACKLINK)}"\1>↑</a>', html
-    )
+    html = re.sub(NUMBER, rf'<a role="doc-backlink" aria-label="{say(BACKLINK)}"\1>↑</a>', html)
     html = html.replace(
         '<div id="pst-primary-sidebar" class=', f"<div {LANDMARK.format(say(BOOK_LIST))} class="
     )

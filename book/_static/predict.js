@@ -4,11 +4,14 @@
   // "1,955" is a number; what has none is NaN.
   const number = (text) => parseFloat((text.match(/-?\d[\d,]*(\.\d+)?/) ?? [""])[0].replaceAll(",", ""));
 
+  const RIGHT = /^(, right:|，对：)/; // behind the answer that is right, in either language
+  const QUESTION = /^[^?？]*[?？]/;
+
   function answers(box) {
     return [...box.querySelectorAll("li")].map((item) => {
       const line = item.querySelector("p") ?? item;
       const answer = line.querySelector("strong").textContent;
-      const right = line.textContent.slice(answer.length).startsWith(", right:");
+      const right = RIGHT.test(line.textContent.slice(answer.length));
       return { line, answer, right, value: number(answer) };
     });
   }
@@ -21,14 +24,14 @@
 
   function play(box) {
     const all = answers(box), right = all.find((one) => one.right);
-    const question = box.querySelector("summary").textContent.split("?")[0] + "?";
+    const question = box.querySelector("summary").textContent.match(QUESTION)[0];
     const told = make("div", { className: "predict-told" });
     told.setAttribute("role", "status");
 
     function said(mark, one) {
       const copy = one.line.cloneNode(true); // with its formulas as they are set by now
       const after = copy.querySelector("strong").nextSibling;
-      after.data = after.data.replace(/^, right:/, ":");
+      after.data = after.data.replace(RIGHT, (mark) => mark.at(-1));
       return make("p", {}, `${mark} `, ...copy.childNodes);
     }
 

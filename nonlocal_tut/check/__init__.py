@@ -25,7 +25,7 @@ def check(exercise: str, answer: Any) -> None:
 
     Raises ValueError for an exercise that does not exist.
     """
-    if exercise not in EXERCISES:
+    if not isinstance(exercise, str) or exercise not in EXERCISES:
         raise ValueError(f"exercise must be one of {', '.join(EXERCISES)}, got {exercise!r}")
     if answer is not None and exercise in FUNCTIONS and not callable(answer):
         print(say(f"✗ {exercise} not yet: a function is asked for, not {answer!r}."))

@@ -10,7 +10,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor
 
-from nonlocal_tut.arguments import one_of
+from nonlocal_tut.arguments import instance, one_of
 from nonlocal_tut.blocks import SelfAttention2d
 from nonlocal_tut.convert.layouts import LAYOUTS, Layout
 
@@ -61,6 +61,8 @@ def _block(
         kind = type(state_dict).__name__
         hint = "; give its state_dict()" if hasattr(state_dict, "state_dict") else ""
         raise ValueError(f"state_dict must be a mapping from names to tensors, not a {kind}{hint}")
+    if prefix is not None:
+        instance("prefix", prefix, str, "a text")
     found = prefixes(state_dict, layout)
     if prefix is None:
         if not found:  # _keys says what is wrong
@@ -76,7 +78,7 @@ def _block(
     part = {k.removeprefix(prefix): v for k, v in state_dict.items() if k.startswith(prefix)}
     if not part:
         blocks = ", ".join(map(repr, found)) or f"no block of layout {layout!r}"
-        raise ValueError(f"nothing in state_dict begins with {prefix!r}; there is {blocks}")
+        raise ValueError(f"prefix: nothing in state_dict begins with {prefix!r}; there is {blocks}")
     return part
 
 
@@ -87,6 +89,9 @@ def prefixes(state_dict: Mapping[str, Tensor], layout: LayoutName | str) -> list
     same prefix. "" is a block's own dict. Raises ValueError for an unknown layout.
     """
     one_of("layout", layout, tuple(LAYOUTS))
+    instance("state_dict", state_dict, Mapping, "a mapping from names to tensors")
+    if not all(isinstance(key, str) for key in state_dict):
+        raise ValueError(f"state_dict must have names as keys, not {list(state_dict)[:8]}")
     variants = [frozenset(keys) for keys in LAYOUTS[layout].variants()]
     first = {min(keys) for keys in variants}
     candidates = {

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nonlocal_tut.arguments import whole
 from nonlocal_tut.cousins.shell import Cousin, as_maps, rows
 
 
@@ -39,6 +40,7 @@ class DoubleAttention(Cousin):
     ) -> None:
         super().__init__(channels, inner_channels)
         if descriptors is not None:
+            descriptors = whole("descriptors", descriptors, 1)
             self.theta = nn.Conv2d(channels, descriptors, 1)
             self.phi = nn.Conv2d(channels, descriptors, 1)
 
@@ -70,6 +72,7 @@ class ExpectationMaximization(Cousin):
         self, channels: int, inner_channels: int | None = None, *, bases: int = 64
     ) -> None:
         super().__init__(channels, inner_channels)
+        bases = whole("bases", bases, 1)
         self.mu = nn.Parameter(F.normalize(torch.randn(bases, self.inner_channels), dim=1))
 
     def mix(self, g: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nonlocal_tut.arguments import whole
 from nonlocal_tut.cousins.shell import Cousin, as_maps, rows
 
 
@@ -58,7 +59,7 @@ class CrissCross(Cousin):
         self, channels: int, inner_channels: int | None = None, *, passes: int = 2
     ) -> None:
         super().__init__(channels, inner_channels)
-        self.passes = passes
+        self.passes = whole("passes", passes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         for _ in range(self.passes):

@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nonlocal_tut.arguments import whole
 from nonlocal_tut.cousins.shell import Cousin, rows
 
 
@@ -48,6 +49,7 @@ class CompactGeneralized(Cousin):
         self, channels: int, inner_channels: int | None = None, *, groups: int = 8
     ) -> None:
         super().__init__(channels, inner_channels)
+        groups = whole("groups", groups)
         if groups < 1 or self.inner_channels % groups:
             raise ValueError(
                 f"groups must divide inner_channels, not {groups=}, {self.inner_channels=}"

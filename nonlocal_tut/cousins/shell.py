@@ -8,6 +8,8 @@ from typing import Any
 import torch.nn as nn
 from torch import Tensor
 
+from nonlocal_tut.arguments import instance, whole
+
 
 class Cousin(nn.Module):
     """x + w_z(mix(theta(x), phi(x), g(x))), with w_z zero at first: x (B, C, H, W) -> same.
@@ -23,7 +25,9 @@ class Cousin(nn.Module):
 
     def __init__(self, channels: int, inner_channels: int | None = None) -> None:
         super().__init__()
+        channels = whole("channels", channels, 1)
         inner_channels = channels // 2 if inner_channels is None else inner_channels
+        inner_channels = whole("inner_channels", inner_channels)
         if inner_channels < 1:
             raise ValueError(f"inner_channels must be 1 or more, not {inner_channels}; {channels=}")
         self.channels, self.inner_channels = channels, inner_channels
@@ -38,8 +42,11 @@ class Cousin(nn.Module):
 
         Raises ValueError for another number of dimensions or channels.
         """
+        instance("x", x, Tensor, "a tensor")
         if x.ndim != 4 or x.shape[1] != self.channels:
             raise ValueError(f"x must be (B, {self.channels}, H, W), not {tuple(x.shape)}")
+        if not x.is_floating_point():
+            raise ValueError(f"x must be floating point, not {x.dtype}")
         y: Tensor = x + self.w_z(self.mix(*(getattr(self, name)(x) for name in self.maps)))
         return y
 

@@ -7,7 +7,8 @@ from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
-from nonlocal_tut.attention_maps import AttentionMap
+from nonlocal_tut.arguments import instance, tensor
+from nonlocal_tut.attention_maps import AttentionMap, checked
 from nonlocal_tut.draw.look import PAPER, PHI, THETA, WIDTH, plt
 from nonlocal_tut.draw.show import show
 
@@ -30,12 +31,15 @@ def attention_on(
     map that is not 2-D, no positions, and an image of the batch or a position that is not there.
     See chapter 6, "Where does it go, and what does it attend to?".
     """
+    tensor("image", image, "(H, W), (1, H, W) or (3, H, W)")
+    instance("attention_map", attention_map, AttentionMap, "an AttentionMap")
     picture = _grey(image)
     _check_sides(picture.shape, attention_map.queries)
+    positions = checked(positions, attention_map.queries, "position")
     rows = [attention_map.row(b, *p).detach().cpu().double().numpy() for p in positions]
     columns = len(rows)
     if not columns:
-        raise ValueError("positions must name one position or more")
+        raise ValueError(f"positions must name one position or more, not {positions}")
     panel = min(WIDTH / columns, 3.2)
     tall = panel * picture.shape[0] / picture.shape[1]
     _, axes = plt.subplots(1, columns, figsize=(columns * panel, tall + 1.15), squeeze=False)

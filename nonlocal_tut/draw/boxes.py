@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from nonlocal_tut.arguments import is_number, mapping, said
 from nonlocal_tut.draw.look import COLORS, plt
 from nonlocal_tut.draw.show import show
 
@@ -27,6 +28,15 @@ def product(left: str, right: str, result: str, scale: Mapping[str, float]) -> N
 
     Raises ValueError if the sides that meet differ. See chapter 2, "What does each bmm multiply?".
     """
+    mapping("scale", scale, "inches")
+    for name, text in ("left", left), ("right", right), ("result", result):
+        if not isinstance(text, str) or not any(role in text for role in TENSORS):
+            raise ValueError(f"{name} must be a tensor's name and sides, not {said(text)}")
+        sides = text.rsplit(" ", 2)[1:]
+        if len(sides) < 2 or not all(is_number(scale.get(s)) and scale[s] > 0 for s in sides):
+            raise ValueError(
+                f"{name} {text!r} needs two sides with a length, scale is {dict(scale)}"
+            )
     boxes = [text.rsplit(" ", 2) for text in (left, right, result)]
     (_, rows, inner), (_, inner2, columns), (_, rows2, columns2) = boxes
     if (inner, rows, columns) != (inner2, rows2, columns2):

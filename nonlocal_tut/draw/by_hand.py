@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from nonlocal_tut.arguments import listed, tensor
 from nonlocal_tut.draw.boxes import box
 from nonlocal_tut.draw.look import BLACK, INPUT, WHITE, plt
 from nonlocal_tut.draw.show import show
@@ -20,6 +21,12 @@ def by_hand(names: Sequence[str], query: Tensor, keys: Tensor, values: Tensor) -
     Raises ValueError if there is not one key and one value per name. See chapter 1, "One row of
     attention, by hand".
     """
+    if not isinstance(names, str):  # "abc" is three names
+        listed("names", names, str, "texts")
+    tensor("query", query, "(d,)", 1)
+    tensor("keys", keys, "(N, d)", 2)
+    tensor("values", values, "(N, C)", 2)
+    query, values = query.to(keys.dtype), values.to(keys.dtype)
     if not len(names) == len(keys) == len(values):
         counts = len(names), len(keys), len(values)
         raise ValueError("names, keys and values must be as many, got {}, {}, {}".format(*counts))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from torch import Tensor
 
+from nonlocal_tut.arguments import mapping, tensor
 from nonlocal_tut.draw.look import BLACK, DOTS, INK, INPUT, PAPER, WHITE, WIDTH, plt
 from nonlocal_tut.draw.positions import _grid
 from nonlocal_tut.draw.show import show
@@ -17,7 +18,12 @@ def clip(planes: Tensor, values: Mapping[str, Tensor] | None = None) -> None:
     the marker that asks; values: under a row's name, (T, side, side), as the weights that one
     position gives to all, from 0 (dark) to the row's largest (bright).
     """
-    planes, values = np.asarray(planes), values or {}
+    values = {} if values is None else values
+    tensor("planes", planes, "(COLORS + 3, T, side, side)", 4)
+    mapping("values", values, "tensors (T, side, side)")
+    for value in values.values():
+        tensor("values", value, "(T, side, side)", 3)
+    planes = np.asarray(planes.detach().cpu())
     frames, rows = planes.shape[1], 1 + len(values)
     panel = WIDTH / frames
     size = {"figsize": (WIDTH, rows * (panel - 0.08) + 0.15), "squeeze": False}

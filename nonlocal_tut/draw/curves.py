@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nonlocal_tut.arguments import instance, mapping, numbers, one_of, said
 from nonlocal_tut.draw.look import INPUT, LINES, OUTPUT, plt
 from nonlocal_tut.draw.show import show
 
@@ -28,6 +29,10 @@ def lines(
     that falls off a cliff carries its name on the edge, any other at its end.
     Raises ValueError for more than eight curves, and for a log axis with a number not above 0.
     """
+    _checked(curves, {} if levels is None else levels)
+    for name, text in ("x", x), ("y", y), ("emphasis", emphasis):
+        instance(name, text, str, "a text")
+    one_of("log", log, ("", "x", "y", "xy"))
     if len(curves) > len(MARKERS):
         raise ValueError(
             f"curves must be {len(MARKERS)} at most to be told apart, not {len(curves)}"
@@ -66,6 +71,21 @@ def lines(
     if ends:
         _keep_apart(ends)
     show()
+
+
+def _checked(curves: Mapping[str, Any], levels: Mapping[str, float]) -> None:
+    mapping("curves", curves, "pairs (xs, ys)")
+    for pair in curves.values():
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not _as_many(*pair):
+            raise ValueError(f"curves must be pairs (xs, ys) of one length, not {said(pair)}")
+    if not curves:
+        raise ValueError(f"curves must hold one at least, not {said(curves)}")
+    mapping("levels", levels, "heights")
+    numbers("levels", levels)
+
+
+def _as_many(xs: Any, ys: Any) -> bool:
+    return hasattr(xs, "__len__") and hasattr(ys, "__len__") and 0 < len(xs) == len(ys)
 
 
 def _keep_apart(names: list[Any], gap: float = 11) -> None:

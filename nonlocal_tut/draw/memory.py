@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import to_rgb
 
+from nonlocal_tut.arguments import instance, is_number, listed, mapping, said
 from nonlocal_tut.draw.look import (
     BLACK,
     COLORS,
@@ -41,7 +42,8 @@ def areas(sizes: Mapping[str, int]) -> None:
     sizes: bytes under the tensor's name; what is none of x, query, key, value and output is drawn
     as an affinity. Raises ValueError for no tensor, and for one without bytes.
     """
-    if not sizes or min(sizes.values()) <= 0:
+    mapping("sizes", sizes, "bytes")
+    if not sizes or not all(is_number(size) and size > 0 for size in sizes.values()):
         raise ValueError(f"sizes must hold bytes above 0, got {dict(sizes)}")
     sides = [size**0.5 for size in sizes.values()]
     largest, left = max(sides), 0.0
@@ -65,6 +67,7 @@ def timeline(report: Report, names: Sequence[str]) -> None:
     hidden inside an operation is hatched; the black line is the sum. Raises ValueError if the
     names are not one each, and for a report that followed no run.
     """
+    instance("report", report, Report, "a Report")
     if not report.timeline:
         raise ValueError(
             f"a timeline needs a run that was followed step by step, and a {report.kind} report "
@@ -103,6 +106,10 @@ def at_peak(reports: Mapping[str, tuple[Report, Sequence[str]]]) -> None:
     peak or more, in order of birth. Raises ValueError if the names are not one each, and for no
     report, or one that does not say what is alive at its peak.
     """
+    mapping("reports", reports, "a report and its names")
+    for pair in reports.values():
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or type(pair[0]) is not Report:
+            raise TypeError(f"reports must be pairs of a Report and names, not {said(pair)}")
     for bar, (report, _) in reports.items():
         if report.peak_bytes and not report.at_peak:
             raise ValueError(f"{bar!r}, a {report.kind} report, does not say what is at its peak")
@@ -119,8 +126,8 @@ def at_peak(reports: Mapping[str, tuple[Report, Sequence[str]]]) -> None:
             left += a.bytes / MIB
         rest = report.peak_bytes / MIB - left
         ax.barh(row, rest, left=left, height=0.7, fc=INPUT, ec=INPUT)
-        said = f"{report.peak_bytes / MIB:,.0f} MiB"
-        ax.annotate(said, (left + rest, row), (4, 0), textcoords="offset points", va="center")
+        label = f"{report.peak_bytes / MIB:,.0f} MiB"
+        ax.annotate(label, (left + rest, row), (4, 0), textcoords="offset points", va="center")
     ax.set_yticks(range(len(reports)), reports)
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
@@ -132,6 +139,7 @@ def at_peak(reports: Mapping[str, tuple[Report, Sequence[str]]]) -> None:
 def _large(
     allocations: Sequence[Allocation], report: Report, names: Sequence[str]
 ) -> list[Allocation]:
+    listed("names", names, str, "texts")
     share = SHARE * report.peak_bytes
     large = sorted((a for a in allocations if a.bytes >= share), key=lambda a: a.born)
     if len(large) != len(names):

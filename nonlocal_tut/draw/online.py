@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from nonlocal_tut.arguments import numbers
 from nonlocal_tut.draw.boxes import box
 from nonlocal_tut.draw.look import INPUT, WIDTH, plt
 from nonlocal_tut.draw.show import show
@@ -28,8 +29,13 @@ def online(scores: Sequence[float], values: Sequence[float]) -> None:
     Raises ValueError unless there is a value per score, and at most five of them.
     See chapter 5, "Can it be exact without the N×N matrix?".
     """
+    numbers("scores", scores)
+    numbers("values", values)
     if len(scores) != len(values) or not 0 < len(scores) <= 5:
-        raise ValueError(f"one to five scores need a value each: {len(scores)}, {len(values)}")
+        raise ValueError(
+            f"one to five scores need a value each: {len(scores)}, {len(values)}; "
+            f"{scores=}, {values=}"
+        )
     _, ax = plt.subplots(figsize=(WIDTH, 4.1))
     m, s, y = -math.inf, 0.0, 0.0
     for column, (score, value) in enumerate(zip(scores, values, strict=True)):

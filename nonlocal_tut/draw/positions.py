@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
+from nonlocal_tut.arguments import is_number, mapping, one_of, said, tensor, whole
 from nonlocal_tut.draw.look import (
     BLACK,
     COLORS,
@@ -34,6 +35,7 @@ def _grid(ax, height: int, width: int) -> None:
 
 def cone(kernel: int, layers: int) -> None:
     """One output's view of its input through 1-D convolutions of stride 1, layer by layer."""
+    kernel, layers = whole("kernel", kernel, 1), whole("layers", layers, 1)
     reach = layers * (kernel // 2)
     _, ax = plt.subplots(figsize=(WIDTH, 0.62 * (layers + 1) + 0.5))
     for layer in range(layers + 1):
@@ -61,14 +63,21 @@ def maps(
 
     Raises ValueError for no map, one without two sides, and another number of outlines.
     """
+    mapping("values", values, "maps (H, W)")
+    one_of("grid", grid, (True, False))
+    if not isinstance(outline, (list, tuple)) or not all(map(_is_side, outline)):
+        raise TypeError(f"outline must be a side or None for each map, not {said(outline)}")
     for title, value in values.items():
+        tensor("values", value, "(H, W)")
         if value.dim() != 2 or not value.numel():
             raise ValueError(
-                f"{title!r} must be a map (H, W), not {tuple(value.shape)}; a row of an attention "
-                "matrix becomes one by row.view(H, W), a sequence by sequence[None]"
+                f"values: {title!r} must be a map (H, W), not {tuple(value.shape)}; a row of an "
+                "attention matrix becomes one by row.view(H, W), a sequence by sequence[None]"
             )
     if not values or len(outline) not in (0, len(values)):
-        raise ValueError(f"maps needs an outline each, or none: {len(outline)} for {len(values)}")
+        raise ValueError(
+            f"values: maps needs an outline each, or none: {len(outline)} for {len(values)}"
+        )
     columns = len(values)
     panel = min(WIDTH / columns, 2.1)  # of which a phone holds two
     _, axes = plt.subplots(1, columns, figsize=(columns * panel, panel + 0.35), squeeze=False)
@@ -89,14 +98,20 @@ def maps(
     show()
 
 
+def _is_side(value: object) -> bool:
+    return value is None or (is_number(value) and value > 0)
+
+
 def task(*maps: Tensor) -> None:
     """Maps of a copy task, side by side: the numbered dots, and the markers that ask.
 
     maps: (COLORS + 1 [+ tags], side, side) each; with tags, the two kinds are round and square.
     """
+    for planes in maps:
+        tensor("maps", planes, "(COLORS + 1, side, side), or more planes", 3)
     _, axes = plt.subplots(1, len(maps), figsize=(3.2 * len(maps), 3.2), squeeze=False)
     for ax, planes in zip(axes[0], maps, strict=True):
-        planes = np.asarray(planes)
+        planes = np.asarray(planes.detach().cpu())
         side, colors = planes.shape[-1], len(DOTS)
         _grid(ax, side, side)
         for plane, row, column in np.argwhere(planes[: colors + 1]):

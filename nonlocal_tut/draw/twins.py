@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from nonlocal_tut.arguments import mapping, numbers
 from nonlocal_tut.draw.look import INK, INPUT, OUTPUT, PAPER, PHI, WIDTH, G, plt
 from nonlocal_tut.draw.show import show
 
@@ -20,9 +21,13 @@ def one_context(own: Mapping[str, float], added: Mapping[str, float]) -> None:
     Raises ValueError unless there are two markers and two feature maps.
     See chapter 7, "Why can one context not answer both?".
     """
+    for argument, given in ("own", own), ("added", added):
+        mapping(argument, given, "numbers")
+        numbers(argument, given)
     if len(own) != 2 or len(added) != 2:
         raise ValueError(
-            f"two markers and two feature maps are drawn, not {len(own)}, {len(added)}"
+            f"two markers and two feature maps are drawn, not {len(own)}, {len(added)}: "
+            f"own={dict(own)}, added={dict(added)}"
         )
     moved = {name: [p + shift for p in own.values()] for name, shift in added.items()}
     reach = max(abs(p) for places in (own.values(), *moved.values()) for p in places) + 1.5

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from nonlocal_tut.arguments import instance
 from nonlocal_tut.blocks import NonLocalBlock, SelfAttention2d
 from nonlocal_tut.draw.boxes import TENSORS
 from nonlocal_tut.draw.look import COLORS, FAINT, INK, INPUT, PAPER, plt
@@ -30,6 +31,8 @@ def two_blocks(article: SelfAttention2d, paper: NonLocalBlock) -> None:
     the other block has something. Raises ValueError for a paper's block without the softmax and
     the embeddings that the figure shows. See chapter 3, "Same block, other names?".
     """
+    instance("article", article, SelfAttention2d, "a SelfAttention2d")
+    instance("paper", paper, NonLocalBlock, "a NonLocalBlock")
     if paper.pairwise != "embedded_gaussian":
         raise ValueError(f"paper must be of the form 'embedded_gaussian', not {paper.pairwise!r}")
     left, right = _article(article), _paper(paper)

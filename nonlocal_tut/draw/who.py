@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
+from nonlocal_tut.arguments import mapping, tensor
 from nonlocal_tut.cousins.alike import ASKS, SIDE, SIZE, THINGS
 from nonlocal_tut.draw.look import INK, INPUT, PAPER, THETA, plt
 from nonlocal_tut.draw.show import show
@@ -21,7 +22,9 @@ def who_sees_whom(masks: Mapping[str, Tensor]) -> None:
 
     Raises ValueError for a mask of another shape. See chapter 7, "Who sees whom?".
     """
+    mapping("masks", masks, "masks (12, 12)")
     for name, mask in masks.items():
+        tensor("masks", mask, "(12, 12)")
         if mask.shape != (SIDE, SIDE):
             raise ValueError(f"{name!r} must be a mask (12, 12), not {tuple(mask.shape)}")
     rows = -(-(len(masks) + 1) // COLUMNS)

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from nonlocal_tut.arguments import instance
 from nonlocal_tut.insert.dry_run import outputs_of
 from nonlocal_tut.insert.hook import RunBlock, first_map, has_block, home_of
 
@@ -42,6 +43,8 @@ def insert_after(
     block that does not fit it, and a place or a block that is taken; the model is then unchanged.
     See chapter 6, "Where does it go, and what does it attend to?".
     """
+    instance("model", model, nn.Module, "a torch.nn.Module")
+    instance("blocks", blocks, Mapping, "a mapping from names to blocks")
     targets = {name: module_of(model, name, "blocks") for name in blocks}
     homes = {name: home_of(target, name) for name, target in targets.items()}
     _refuse_what_is_taken(model, blocks, targets)
@@ -71,6 +74,7 @@ def remove(model: nn.Module, name: str) -> nn.Module:
 
     Raises ValueError for a name that does not exist or has no block behind it.
     """
+    instance("model", model, nn.Module, "a torch.nn.Module")
     target = module_of(model, name, "name")
     for key, hook in target._forward_hooks.items():
         if isinstance(hook, RunBlock):

@@ -4,7 +4,7 @@ import re
 
 from torch import nn
 
-from nonlocal_tut.arguments import one_of
+from nonlocal_tut.arguments import instance, one_of
 
 SHARES = {1: (0, 1), 5: (2, 3), 10: (4, 6)}  # of res3 and res4
 
@@ -24,6 +24,7 @@ def placements(model: nn.Module, blocks: int) -> list[str]:
     residual blocks than it should get. Source: Wang et al. 2018, section 5.1; for a ResNet-101 with
     5, the authors' code. See chapter 6, "Where does it go, and what does it attend to?".
     """
+    instance("model", model, nn.Module, "a torch.nn.Module")
     one_of("blocks", blocks, tuple(SHARES))
     _, res3, res4, _ = stages(model)
     if blocks == 1:

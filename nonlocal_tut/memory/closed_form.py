@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from nonlocal_tut.arguments import one_of
+from nonlocal_tut.arguments import one_of, whole
 from nonlocal_tut.memory.formulas import FORMULAS, SYMBOLS, formulas_for, symbol_bytes
 from nonlocal_tut.memory.report import Allocation, Report
 from nonlocal_tut.memory.run import DTYPES
@@ -41,9 +41,9 @@ def closed_form(
     one_of("variant", variant, tuple(FORMULAS))
     one_of("dtype", dtype, DTYPES)
     least = {"B": 1, "C": 2 if variant.startswith("paper") else 8, "H": 2, "W": 2}
-    for name, size in zip("BCHW", (B, C, H, W), strict=True):
-        if type(size) is not int or size < least[name]:
-            raise ValueError(f"{name} must be an integer of {least[name]} or more, not {size!r}")
+    one_of("training", training, (True, False))
+    given = zip("BCHW", (B, C, H, W), strict=True)
+    B, C, H, W = (whole(name, size, least[name]) for name, size in given)
     sizes = symbol_bytes(variant, B, C, H, W, dtype.itemsize)
     formulas = formulas_for(variant, B, H, W, dtype.itemsize)
     turns = ("forward", "backward") if training else ("inference",)

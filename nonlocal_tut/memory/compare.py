@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from nonlocal_tut.arguments import is_whole, listed, one_of, said
 from nonlocal_tut.blocks import NonLocalBlock, SelfAttention2d
 from nonlocal_tut.memory.measure import measure
 from nonlocal_tut.memory.predict import predict
 from nonlocal_tut.memory.report import MIB, Report
+from nonlocal_tut.memory.run import DEVICES, DTYPES
 from nonlocal_tut.memory.variants import VARIANTS
 from nonlocal_tut.pairwise.backends import ASSUMED, assuming, gpu_here
 
@@ -77,6 +79,11 @@ def compare(
 
     Raises what `measure` raises. See chapter 4, "Where do the bytes go?".
     """
+    one_of("device", device, (None, *DEVICES))
+    one_of("dtype", dtype, DTYPES)
+    for shape in listed("sizes", sizes, (tuple, list), "shapes (B, C, H, W)"):
+        if len(shape) != 4 or not all(is_whole(size) and size > 0 for size in shape):
+            raise ValueError(f"sizes must be shapes (B, C, H, W), not {said(sizes)}")
     return Rows(row(variant, shape, dtype, device) for shape in sizes for variant in BLOCKS)
 
 

@@ -43,7 +43,7 @@ def measure(
     """
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    checked(make_module, input_shape, dtype, device)
+    checked(make_module, input_shape, dtype, device, training)
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device='cuda' needs a GPU that torch can use, and there is none here")
     _refuse_what_does_not_fit(make_module, input_shape, dtype, training, device, optimizer)

@@ -60,7 +60,7 @@ def predict(
     Raises ValueError for an argument that it cannot take, and for a module that does not run on
     the meta device. See chapter 4, "Where do the bytes go?".
     """
-    checked(make_module, input_shape, dtype, device)
+    checked(make_module, input_shape, dtype, device, training)
     if IMPORT_COMPUTES:
         import_module("torch._dynamo")
     runs_as = RunsAs(device)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from nonlocal_tut.arguments import one_of
+from nonlocal_tut.arguments import one_of, said
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 DEVICES = ("cpu", "cuda")
@@ -29,15 +29,20 @@ class Inputs(NamedTuple):
         return [leaf for leaf in tree_leaves((*self,)) if isinstance(leaf, Tensor)]
 
 
-def checked(make_module: MakeModule, input_shape: InputShape, dtype: Any, device: Any) -> None:
+def checked(
+    make_module: MakeModule, input_shape: InputShape, dtype: Any, device: Any, training: Any
+) -> None:
     """Raise a ValueError that names the argument that is wrong, and what was given."""
     if isinstance(make_module, nn.Module):
         name = type(make_module).__name__
         raise ValueError(f"make_module must make the module, as lambda: {name}(…), not be one")
     if not callable(make_module):
-        raise ValueError(f"make_module must be a function without arguments, not {make_module!r}")
+        raise ValueError(
+            f"make_module must be a function without arguments, not {said(make_module)}"
+        )
     one_of("dtype", dtype, DTYPES)
     one_of("device", device, DEVICES)
+    one_of("training", training, (True, False))
     if callable(input_shape):
         return
     sizes = input_shape if isinstance(input_shape, (tuple, list)) else ()
@@ -105,7 +110,9 @@ def optimizer_for(
         return None
     if not training:
         raise ValueError("optimizer needs training=True: without gradients there is no step")
-    if isinstance(make_optimizer, torch.optim.Optimizer) or not callable(make_optimizer):
+    if isinstance(make_optimizer, (torch.optim.Optimizer, nn.Module)) or not callable(
+        make_optimizer
+    ):
         raise ValueError(
             "optimizer must make one from parameters, as torch.optim.AdamW does, "
             f"not {type(make_optimizer).__name__}"

@@ -10,6 +10,7 @@ off. See chapter 5, "Can it be exact without the N×N matrix?".
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nonlocal_tut.arguments import instance, is_whole, one_of, said, whole
 from nonlocal_tut.pairwise.conditions import HALVES, cpu, cudnn, efficient, flash
 
 CUDNN_FIRST = (2, 10), 91501  # since when of torch, and of cuDNN: 9.15.1
@@ -84,8 +86,14 @@ def fused_backend(
     On 9.0 and 10.x cuDNN's kernel comes first from torch 2.10 on with a cuDNN newer than 9.15.0,
     unless the environment has TORCH_CUDNN_SDPA_DEPRIORITIZED=1. Elsewhere it comes after "math",
     so is never chosen. Where there is no cuDNN here either, its version is not held against it,
-    and it does not come first.
+    and it does not come first. Raises ValueError or TypeError for an argument of another kind.
     """
+    _checked(d, dv, dtype, capability, last_strides)
+    one_of("training", training, (True, False))
+    if keys is not None:
+        whole("keys", keys, 1)
+    if cudnn_version is not None:
+        whole("cudnn_version", cudnn_version, 1)
     first = False
     if capability is None:
         checks = {"flash": cpu(d, dv, dtype)}
@@ -106,6 +114,18 @@ def fused_backend(
     order = ("cudnn", "flash", "efficient") if first else ("flash", "efficient")
     usual = [name for name in order if name in checks and name not in reasons]
     return Choice(usual[0] if usual else "math", reasons)
+
+
+def _checked(d: int, dv: int, dtype: torch.dtype, capability: object, strides: object) -> None:
+    whole("d", d, 1)
+    whole("dv", dv, 1)
+    instance("dtype", dtype, torch.dtype, "one of torch's")
+    for name, value, count in ("capability", capability, 2), ("last_strides", strides, 3):
+        fits = isinstance(value, (tuple, list)) and len(value) == count
+        if value is None and name == "capability":
+            continue
+        if not fits or not all(map(is_whole, value)):  # type: ignore[call-overload]
+            raise ValueError(f"{name} must be {count} integers, not {said(value)}")
 
 
 def taken_widths(d: int, dv: int, dtype: torch.dtype) -> tuple[int, int]:
@@ -161,9 +181,12 @@ def _versions(
     torch_version: str | None, cudnn_version: int | None
 ) -> tuple[tuple[int, int], int | None]:
     gpu = _assumed.get() or Gpu((0, 0), torch.__version__, None)
-    major, minor = (torch_version or gpu.torch).split("+")[0].split(".")[:2]
+    told = gpu.torch if torch_version is None else torch_version
+    numbers = re.match(r"(\d+)\.(\d+)", told) if isinstance(told, str) else None
+    if numbers is None:
+        raise ValueError(f'torch_version must be as "2.11", not {said(told)}')
     cudnn_version = cudnn_version or gpu.cudnn or cudnn_here()
-    return (int(major), int(minor)), cudnn_version
+    return (int(numbers[1]), int(numbers[2])), cudnn_version
 
 
 def _cudnn_is_first(sm: tuple[int, int], release: tuple[int, int], cudnn: int | None) -> bool:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nonlocal_tut.arguments import one_of
+from nonlocal_tut.arguments import instance, one_of
 from nonlocal_tut.pairwise.backends import capability_of, dtype_in_kernel, has_a_kernel
 from nonlocal_tut.pairwise.chunked import chunked
 from nonlocal_tut.pairwise.forms import (
@@ -58,7 +58,7 @@ def affinity(
     one_of("pairwise", pairwise, PAIRWISE)
     check_operands(theta, phi, None, w_f, pairwise)
     if w_f is not None and pairwise == "concatenation":
-        theta, phi = split_concatenation(theta, phi, w_f)  # (B, N, 1), (B, M, 1)
+        theta, phi = _split(theta, phi, w_f)  # (B, N, 1), (B, M, 1)
     if pairwise in SOFTMAX and theta.dtype == torch.float16:  # logits may pass its end, 65504
         return weights(theta.float(), phi.float(), pairwise).half()
     return weights(theta, phi, pairwise)
@@ -94,9 +94,10 @@ def attend(
     """
     one_of("pairwise", pairwise, PAIRWISE)
     one_of("attention", attention, ATTENTION)
+    instance("g", g, Tensor, "a tensor (B, M, dv)")
     check_operands(theta, phi, g, w_f, pairwise)
     if w_f is not None and pairwise == "concatenation":
-        theta, phi = split_concatenation(theta, phi, w_f)  # (B, N, 1), (B, M, 1)
+        theta, phi = _split(theta, phi, w_f)  # (B, N, 1), (B, M, 1)
     if attention == "matmul":
         return weights(theta, phi, pairwise) @ g
     if (attention == "chunked" or pairwise == "concatenation") and _to_onnx():
@@ -128,7 +129,11 @@ _to_onnx._dynamo_marked_constant = True  # type: ignore[attr-defined]
 def check_operands(
     theta: Tensor, phi: Tensor, g: Tensor | None, w_f: Tensor | None, pairwise: str
 ) -> None:
-    """Raise a ValueError that names the operand that does not fit: the kernel would not notice."""
+    """Raise an error that names the operand that does not fit: the kernel would not notice."""
+    instance("theta", theta, Tensor, "a tensor (B, N, d)")
+    instance("phi", phi, Tensor, "a tensor (B, M, d)")
+    if w_f is not None:
+        instance("w_f", w_f, Tensor, "a tensor (2d,)")
     if theta.ndim != 3:
         raise ValueError(f"theta must be (B, N, d), not {tuple(theta.shape)}")
     batch, _, d = theta.shape
@@ -143,16 +148,26 @@ def check_operands(
         raise ValueError(f"w_f must be ({2 * d},) for concatenation, not {given}")
     dtypes = [t.dtype for t in (theta, phi, g, w_f) if t is not None]
     if not all(dtype.is_floating_point for dtype in dtypes):
-        raise ValueError(f"theta, phi and g must be floating point, not {dtypes}")
+        raise ValueError(f"theta, phi, g and w_f must be floating point, not {dtypes}")
+    where = [t.device for t in (theta, phi, g, w_f) if t is not None]
+    if any(device != where[0] for device in where):
+        raise ValueError(f"theta, phi, g and w_f must lie on one device, not {where}")
     if len(set(dtypes)) > 1 and not torch.is_autocast_enabled(autocast_of(theta)):
-        raise ValueError(f"theta, phi and g must have one dtype, not {dtypes}")
+        raise ValueError(f"theta, phi, g and w_f must have one dtype, not {dtypes}")
 
 
 def split_concatenation(theta: Tensor, phi: Tensor, w_f: Tensor) -> tuple[Tensor, Tensor]:
     """w_f · [theta_i, phi_j] = a_i + b_j: theta (B, N, d), phi (B, M, d) -> (B, N, 1), (B, M, 1).
 
     w_f: (2d,) is w_theta above w_phi. Written so, no (B, 2d, N, M) tensor of pairs is ever needed.
+    Raises ValueError for shapes or dtypes that do not fit.
     """
+    instance("w_f", w_f, Tensor, "a tensor (2d,)")
+    check_operands(theta, phi, None, w_f, "concatenation")
+    return _split(theta, phi, w_f)
+
+
+def _split(theta: Tensor, phi: Tensor, w_f: Tensor) -> tuple[Tensor, Tensor]:
     w_theta, w_phi = w_f.unsqueeze(1).chunk(2)  # (d, 1), (d, 1)
     return theta @ w_theta, phi @ w_phi
 

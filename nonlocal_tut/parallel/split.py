@@ -18,8 +18,9 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor, Partial, Replicate, Shard
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from nonlocal_tut.arguments import one_of
+from nonlocal_tut.arguments import instance, one_of, said
 from nonlocal_tut.pairwise import ATTENTION, PAIRWISE, Attention, Pairwise, attend
+from nonlocal_tut.pairwise.operation import check_operands
 
 
 class SplitPositions(nn.Module):
@@ -42,11 +43,17 @@ class SplitPositions(nn.Module):
 
     def __init__(self, block: nn.Module, group: ProcessGroup | None = None) -> None:
         super().__init__()
+        if not isinstance(block, nn.Module) or not hasattr(block, "attend"):
+            raise TypeError(f"block must be one of nonlocal_tut's two, not {said(block)}")
+        instance("group", group, (ProcessGroup, type(None)), "torch.distributed's, or None")
         self.block, self.group = block, group
         block.attend = partial(attend_split, group=group)  # type: ignore[assignment]
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, C, part, …), this worker's, -> same."""
+        instance("x", x, Tensor, "a tensor")
+        if x.ndim < 3:
+            raise ValueError(f"x must be (B, C, part, …), not {said(x)}")
         shapes = _shapes(x, self.group)
         _one_map(shapes)
         if getattr(self.block, "subsample", None) and x.ndim < 5:  # time is never pooled
@@ -76,6 +83,9 @@ def attend_split(
     """
     one_of("pairwise", pairwise, PAIRWISE)
     one_of("attention", attention, ATTENTION)
+    instance("group", group, (ProcessGroup, type(None)), "torch.distributed's, or None")
+    instance("g", g, Tensor, "a tensor (B, m, dv)")
+    check_operands(theta, phi, g, w_f, pairwise)
     counts = [shape[1] for shape in _shapes(phi, group)]
     if pairwise == "dot_product" and attention == "fused":
         return theta @ _summed(phi.mT @ (g / sum(counts)), group)  # (B, n, d) · (B, d, dv)

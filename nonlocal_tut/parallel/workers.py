@@ -25,6 +25,8 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from nonlocal_tut.arguments import above_zero, said, whole
+
 
 def run(
     function: Callable[..., Any], *args: Any, workers: int = 2, seconds: float = 120
@@ -40,6 +42,8 @@ def run(
     TimeoutError after `seconds`, when the others have been stopped; ValueError for less than one
     worker and for a function that cannot be imported. See chapter 9, "What if a worker dies?".
     """
+    workers = whole("workers", workers)
+    above_zero("seconds", seconds)
     if workers < 1:
         raise ValueError(f"workers must be 1 or more, not {workers}")
     _importable(function)
@@ -62,6 +66,8 @@ def run(
 
 def _importable(function: Callable[..., Any]) -> None:
     """A new process finds a function by its module and its name."""
+    if not callable(function) or not hasattr(function, "__qualname__"):
+        raise TypeError(f"function must be one with a name, not {said(function)}")
     module, name = sys.modules[function.__module__], function.__qualname__
     if "<" in name or (module.__name__ == "__main__" and not hasattr(module, "__file__")):
         raise ValueError(

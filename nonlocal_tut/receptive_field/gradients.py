@@ -1,10 +1,12 @@
 """The receptive field without a formula: which input positions an output's gradient reaches."""
 
+import math
 from functools import cache, partial
 
 import torch
 from torch import Tensor
 
+from nonlocal_tut.arguments import one_of, tensor, whole
 from nonlocal_tut.receptive_field.probe import Net, Position, Probe
 from nonlocal_tut.receptive_field.strides import box_of, fails, inwards, moves
 from nonlocal_tut.receptive_field.theory import ReceptiveField, of_axes
@@ -103,6 +105,8 @@ def effective(
     and if no draw had any gradient.
     See chapter 1, "How far can a convolution see?".
     """
+    draws, seed = whole("draws", draws), whole("seed", seed)
+    one_of("redraw", redraw, (True, False))
     if draws < 1:
         raise ValueError(f"draws must be at least 1, got {draws}")
     probe = Probe(module, input_shape)
@@ -123,13 +127,14 @@ def width(map: Tensor) -> float:
     map: (H, W) weights, or any number of axes -> the root of the mean over axes of the variance,
     in positions.
 
-    Raises ValueError for a map with negative weights, or with none above 0.
+    Raises ValueError for a map with weights that are negative or not finite, or with none above 0.
     See chapter 1, "How far can a convolution see?".
     """
-    if map.dim() < 1 or not (map >= 0).all() or not map.sum() > 0:
+    tensor("map", map, "of weights")
+    if map.dim() < 1 or not (map >= 0).all() or not 0 < map.sum() < math.inf:
+        ends = f" from {map.min():.3g} to {map.max():.3g}" if map.numel() else ""
         raise ValueError(
-            f"map must hold weights of 0 or more, and one above 0; got {tuple(map.shape)} from "
-            f"{map.min():.3g} to {map.max():.3g}"
+            f"map must hold weights of 0 or more, and one above 0; got {tuple(map.shape)}{ends}"
         )
     places = map.nonzero().double()  # (positions, axes)
     weights = map[map > 0].double()[:, None]  # (positions, 1)

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Callable, Sequence
-from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
+from nonlocal_tut.arguments import is_whole, said
 from nonlocal_tut.copies import copied
 from nonlocal_tut.receptive_field.redraw import redraw
 
@@ -43,9 +43,11 @@ class Probe:
     def checked(self, position: Position | int) -> Position:
         """The position as a tuple, if it lies in the output map."""
         at = _tuple(position)
-        fits = len(at) == len(self.outputs) and all(isinstance(p, Integral) for p in at)
+        fits = len(at) == len(self.outputs) and all(map(is_whole, at))
         if not fits or any(not 0 <= p < n for p, n in zip(at, self.outputs, strict=True)):
-            raise ValueError(f"position {position} lies outside the output map {self.outputs}")
+            raise ValueError(
+                f"position {said(position)} lies outside the output map {self.outputs}"
+            )
         return at
 
     def gradients(
@@ -81,10 +83,8 @@ class Probe:
 
     def _with_batch(self, shape: tuple[Any, ...]) -> tuple[int, ...]:
         """(C, H, W) or (B, C, H, W) -> (B, C, H, W); the net's layers say which one was meant."""
-        if not 2 <= len(shape) <= 5 or not all(
-            isinstance(n, Integral) and int(n) > 0 for n in shape
-        ):
-            raise ValueError(f"input_shape must be (C, H, W) or (B, C, H, W), got {shape}")
+        if not 2 <= len(shape) <= 5 or not all(is_whole(n) and n > 0 for n in shape):
+            raise ValueError(f"input_shape must be (C, H, W) or (B, C, H, W), got {said(shape)}")
         layers = self.net.modules() if isinstance(self.net, nn.Module) else ()
         axes = max((_axes_of(layer) for layer in layers), default=0)
         if len(shape) <= axes:

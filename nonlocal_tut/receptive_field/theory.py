@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from nonlocal_tut.arguments import is_whole, said
 from nonlocal_tut.receptive_field import graph
 
 Numbers = int | tuple[int, ...]
@@ -55,8 +56,10 @@ class ReceptiveField:
         Raises ValueError if position has another number of axes than the field, or if stride or
         padding could not be measured. See chapter 1, "How far can a convolution see?".
         """
+        at = _tuple(position)
+        if not all(map(is_whole, at)):
+            raise ValueError(f"position must be an int, or one int an axis, not {said(position)}")
         if self.note and self.seen_from is not None:
-            at = _tuple(position)
             places = self.seen_from(at).nonzero()  # (positions, axes)
             middle = tuple(((places.amin(0) + places.amax(0)) / 2).tolist())
             return middle if len(middle) > 1 or isinstance(position, (tuple, list)) else middle[0]
@@ -106,7 +109,9 @@ def theoretical(layers_or_module: list[tuple[Any, ...]] | nn.Module) -> Receptiv
     axes = INPUT
     for index, row in enumerate(layers_or_module):
         if not isinstance(row, (list, tuple)) or len(row) not in (3, 4):
-            raise ValueError(f"row {index} is not (kernel, stride, padding[, dilation]): {row}")
+            raise ValueError(
+                f"layers_or_module: row {index} is not (kernel, stride, padding[, dilation]): {row}"
+            )
         axes = _step(f"row {index}", axes, *row)
     return of_axes(axes)
 

@@ -43,7 +43,7 @@ def ledger(target: nn.Module | Callable[..., Any], *inputs: Tensor | str) -> Led
     operation that cannot take its shapes, which it names. See chapter 2.
     """
     if not callable(target):
-        raise ValueError(f"ledger runs a module or a function, not {target!r}")
+        raise ValueError(f"ledger runs a module or a function, not {target!r}, as its target")
     if not inputs:
         raise ValueError('ledger needs the inputs, too: tensors or names, for example "B C H W"')
     sides, fixed = read(inputs)

@@ -11,6 +11,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
+from nonlocal_tut.arguments import instance, whole
 from nonlocal_tut.tasks.training import COLORS, Examples, answers, fit, to
 
 
@@ -36,9 +37,11 @@ def remote_copy(
     Raises ValueError for a side below 2 or a distance that the map has no room for.
     See chapter 1, "Where does each net fall off?".
     """
+    batch, side = whole("batch", batch, 0), whole("side", side)
+    instance("generator", generator, torch.Generator, "a torch.Generator")
     if side < 2:
         raise ValueError(f"side must be at least 2 to hold a dot and a marker, got {side}")
-    if distance is not None and not 1 <= distance < side:
+    if distance is not None and not 1 <= whole("distance", distance) < side:
         raise ValueError(
             f"distance must lie in 1 … {side - 1} on a map of side {side}, got {distance}"
         )

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nonlocal_tut.arguments import above_zero, function, instance, whole
+
 COLORS = 4
 
 
@@ -25,6 +27,8 @@ def answers(model: nn.Module, examples: Examples) -> Tensor:
     With several markers, marker being (B, P): -> (B, COLORS, P).
     Raises ValueError if the net's logits have another shape. See chapter 1.
     """
+    function("model", model, "a module")
+    instance("examples", examples, Examples, "Examples, as a task draws them")
     logits: Tensor = model(examples.maps)
     wanted = (len(examples.maps), COLORS, *examples.maps.shape[2:])
     if logits.shape != wanted:
@@ -47,6 +51,10 @@ def fit(
     On a CPU it takes one thread, and gives back as many as there were. The net is in eval mode
     afterwards. Raises ValueError if its logits have another shape.
     """
+    function("build", build, "a function that builds a module")
+    steps, seed = whole("steps", steps, 0), whole("seed", seed)
+    above_zero("learning_rate", rate)
+    instance("label", label, str, "a text")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     data = torch.Generator().manual_seed(seed)
     losses = []
