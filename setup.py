@@ -8,5 +8,9 @@ from setuptools import find_namespace_packages, setup
 setup(
     packages=[*find_namespace_packages(include=["nonlocal_tut*"]), "nonlocal_tut.data"],
     package_dir={"nonlocal_tut.data": "book/data"},
-    package_data={"": ["*.css", "*.js", "*.html", "py.typed"], "nonlocal_tut.words": ["*.json"], "nonlocal_tut.data": ["*.json"]},
+    package_data={
+        "": ["*.css", "*.js", "*.html", "py.typed"],
+        "nonlocal_tut.data": ["*.json"],
+        "nonlocal_tut.words": ["*.json"],
+    },
 )

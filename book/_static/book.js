@@ -34,12 +34,25 @@ function tellMore(box) {
   box.toggleAttribute("data-more", box.scrollWidth - box.clientWidth - box.scrollLeft > 2);
 }
 
+// The switch to the other language leads to the section that was asked for or, failing that, is read.
+function keepSection() {
+  document.querySelectorAll("a.language-switch").forEach((link) => {
+    link.addEventListener("click", () => {
+      const read = [...document.querySelectorAll("article section[id]")].filter(
+        (section) => section.getBoundingClientRect().top < 120,
+      );
+      link.hash = location.hash || (read.length > 1 ? read.at(-1).id : "");
+    });
+  });
+}
+
 // Text appears with its formulas in place (see the page's head).
 function showText() {
   document.documentElement.classList.remove("typesetting");
 }
 
 window.addEventListener("load", nameToggles);
+window.addEventListener("load", keepSection);
 window.addEventListener("load", letScroll);
 window.addEventListener("resize", letScroll);
 window.addEventListener("load", () => {

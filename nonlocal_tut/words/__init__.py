@@ -1,7 +1,7 @@
 """What the module says, in another language: hints, labels in figures, sentences of what moves.
 
-A catalogue (zh.json) has sentences with holes, "{1} of {2} fit"; what stands in a hole is translated
-in its turn, if it can be, and else stays: numbers do. `say.js` does the same in a page.
+A catalogue (zh.json) has sentences with holes, "{1} of {2} fit"; what stands in a hole is
+translated in its turn, if it can be, and else stays: numbers do. `say.js` does so in a page.
 """
 
 import json
