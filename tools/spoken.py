@@ -56,13 +56,15 @@ def in_outputs():
 
 
 def in_figures():
-    """What the moving figures draw and say, in all their choices."""
+    """What the moving figures draw and say, with one switch at a time set anew."""
     for name in TELLING:
         script = Script(getattr(figures, name)())
         yield script.value("figure.name")
-        for label, values in script.value("figure.choices").values():
+        choices = [script.first()]
+        for switch, (label, values) in script.value("figure.choices").items():
             yield from [label, *values.values()]
-        for choice in script.choices():
+            choices += [script.first() | {switch: value} for value in list(values)[1:]]
+        for choice in choices:
             for frame in range(script.frames(choice)):
                 shown = script.drawn(choice, frame)
                 yield shown["says"]
@@ -119,12 +121,15 @@ def texts(markup):
 
 
 def everything():
-    found = {}
+    """{text: where it is shown}; of those that differ in their numbers alone, the first."""
+    found, met = {}, set()
     for source in (in_outputs, in_figures, in_check, in_calculator):
         for text in source():
             text = " ".join(text.split())
-            if WORD.search(text):
-                found.setdefault(text, source.__name__)
+            form = re.sub(r"[\d.,]*\d", "#", text)
+            if WORD.search(text) and form not in met:
+                met.add(form)
+                found[text] = source.__name__
     return found
 
 
