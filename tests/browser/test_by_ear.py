@@ -9,7 +9,7 @@ UNMARKED = r"""() => {
   while (walk.nextNode()) {
     const holder = walk.currentNode.parentElement;
     if (/[\u3400-\u9fff]/.test(walk.currentNode.data) && !holder.closest("script, style, code, pre")
-        && holder.closest("[lang]").lang !== "zh")
+        && !holder.closest("[lang]").lang.startsWith("zh"))
       found.push(walk.currentNode.data.trim().slice(0, 60));
   }
   return found;
