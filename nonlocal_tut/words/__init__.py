@@ -22,7 +22,8 @@ _spoken = "en"
 def use(language: str) -> None:
     """Let hints, figures and what moves speak this language, "en" or "zh", from now on.
 
-    Raises ValueError for another.
+    The Chinese notebooks call it in their second cell. Raises ValueError for another; see
+    chapter 1.
     """
     global _spoken
     if language not in LANGUAGES:
