@@ -12,9 +12,10 @@ import spoken
 import translated_pages
 import translation
 import translation_rules
-from catalogue import ROOT, load, path_of
+from catalogue import load, path_of
 from normal_form import read
 from py_mini_racer import MiniRacer
+from repository import ROOT
 
 from nonlocal_tut import words
 from nonlocal_tut.check import check
@@ -197,5 +198,5 @@ def test_hints_and_tables_speak_chinese_when_told(capsys, chinese):
 
 
 def test_another_language_is_refused():
-    with pytest.raises(ValueError, match="language must be one of en, zh, got 'fr'"):
+    with pytest.raises(ValueError, match="language must be one of 'en', 'zh', not 'fr'"):
         words.use("fr")

@@ -11,6 +11,8 @@ from functools import cache
 from html import escape, unescape
 from importlib.resources import files
 
+from nonlocal_tut.arguments import one_of
+
 LANGUAGES = ("en", "zh")
 HOLE = re.compile(r"\{\d+\}")
 SCRIPT = re.compile(r"(<(script|style)\b.*?</\2>)", re.DOTALL)
@@ -26,8 +28,7 @@ def use(language: str) -> None:
     chapter 1.
     """
     global _spoken
-    if language not in LANGUAGES:
-        raise ValueError(f"language must be one of {', '.join(LANGUAGES)}, got {language!r}")
+    one_of("language", language, LANGUAGES)
     _spoken = language
 
 
@@ -41,7 +42,7 @@ def markup(text: str) -> str:
     if _spoken == "en":
         return text
     pieces = SCRIPT.split(text)  # between two texts: a script or style, and its name
-    texts = (TEXT.sub(lambda m: escape(say(unescape(m[0])), quote=False), t) for t in pieces[::3])
+    texts = (TEXT.sub(lambda m: escape(say(unescape(m[0]))), t) for t in pieces[::3])
     return "".join(text + script for text, script in zip(texts, [*pieces[1::3], ""], strict=True))
 
 
