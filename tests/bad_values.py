@@ -64,6 +64,11 @@ def number(*but: Any) -> Kind:
     return kind(0, -1, True, None, nan, inf, "3", [1], torch.ones(2), but=but)
 
 
+def several(*wrong: Any) -> Kind:
+    """A mapping or a sequence of something; `wrong` are those that hold something else."""
+    return kind(0, 1.5, None, nan, "three", [3], *wrong, torch.ones(2))
+
+
 def anything_but(*but: Any) -> Kind:
     """For arguments that are modules, functions, mappings or sequences of something."""
     return kind(

@@ -3,7 +3,9 @@
 import itertools
 
 import pytest
+import random_numbers
 import torch
+from random_numbers import normal
 from torch import nn
 
 from nonlocal_tut import NonLocalBlock, SelfAttention2d, memory
@@ -17,16 +19,9 @@ KEYS = {1: (3,), 2: (2, 4), 3: (3, 2, 2)}
 PLACES = {1: [(6,), (0,)], 2: [(4, 2), (0, 7)], 3: [(2, 4, 0), (1, 0, 3)]}
 
 
-def normal(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-
 def awake(block, seed=0):
     """In float64, every parameter random."""
-    for i, p in enumerate(block.double().parameters()):
-        p.data = 0.5 * normal(*p.shape, seed=100 * seed + i)
-    return block
+    return random_numbers.awake(block.double(), seed, std=0.5)
 
 
 @pytest.fixture(params=[module.SLICE, 40], ids=["whole", "sliced"])

@@ -18,6 +18,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import random_numbers
 import torch
 import torch.distributed as dist
 from bad_values import (
@@ -35,6 +36,7 @@ from bad_values import (
     number,
     numbers,
     repeated,
+    several,
     spread,
 )
 from public_names import public
@@ -42,7 +44,17 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 import nonlocal_tut
-from nonlocal_tut import NonLocalBlock, SelfAttention2d, check, draw, memory, records, shapes, tasks
+from nonlocal_tut import (
+    NonLocalBlock,
+    SelfAttention2d,
+    check,
+    draw,
+    memory,
+    records,
+    shapes,
+    tasks,
+    words,
+)
 from nonlocal_tut import receptive_field as rf
 from nonlocal_tut.attention_maps import attention_maps, distance_between_rows
 from nonlocal_tut.convert import from_peer, prefixes
@@ -67,17 +79,12 @@ class Public:
     kinds: dict[str, Kind]
 
 
-def normal(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+normal = functools.partial(random_numbers.normal, dtype=torch.float32)
 
 
 def awake(block, dtype=torch.float32):
     """Every parameter random, so that the result depends on all of them."""
-    block = block.to(torch.float64)
-    with torch.no_grad():
-        for i, p in enumerate(block.parameters()):
-            p.copy_(0.5 * normal(*p.shape, seed=i))
-    return block.to(dtype)
+    return random_numbers.awake(block.to(dtype), std=0.5)
 
 
 def of(block):
@@ -393,9 +400,7 @@ TABLE: dict[str, Public | str] = {
         lambda: {"device": "cpu", "sizes": [(1, 8, 4, 4)]},
         {
             "device": choice(None),
-            "sizes": kind(
-                0, 1.5, None, nan, "three", [3], [(1, 8)], [(1, 8, 4, 1.5)], torch.ones(2)
-            ),
+            "sizes": several([(1, 8)], [(1, 8, 4, 1.5)]),
             "dtype": FLOATING,
         },
     ),
@@ -404,19 +409,7 @@ TABLE: dict[str, Public | str] = {
         lambda: {"model": nn.Sequential(nn.Conv2d(3, 4, 3)), "blocks": {"0": NonLocalBlock}},
         {
             "model": MODULE,
-            "blocks": kind(
-                0,
-                1.5,
-                None,
-                nan,
-                "three",
-                [3],
-                {3: 3},
-                {"0": 3},
-                {"0": None},
-                {"typo": NonLocalBlock},
-                torch.ones(2),
-            ),
+            "blocks": several({3: 3}, {"0": 3}, {"0": None}, {"typo": NonLocalBlock}),
             "example": kind(
                 0, 1.5, nan, "three", [3], torch.ones(2), torch.ones(1, 3, 8, 8).long()
             ),
@@ -474,19 +467,7 @@ TABLE: dict[str, Public | str] = {
         lambda **k: from_peer(**k),
         lambda: {"state_dict": dict(PEER), "layout": "alexhex7"},
         {
-            "state_dict": kind(
-                0,
-                1.5,
-                None,
-                nan,
-                "three",
-                [3],
-                {3: 3},
-                {},
-                {"theta.weight": 3},
-                nn.ReLU(),
-                torch.ones(2),
-            ),
+            "state_dict": several({3: 3}, {}, {"theta.weight": 3}, nn.ReLU()),
             "layout": choice(),
             "prefix": kind(0, 1.5, nan, "typo", ["a"], torch.ones(2)),
         },
@@ -495,7 +476,7 @@ TABLE: dict[str, Public | str] = {
         prefixes,
         lambda: {"state_dict": dict(PEER), "layout": "alexhex7"},
         {
-            "state_dict": kind(0, 1.5, None, nan, "three", [3], {3: 3}, nn.ReLU(), torch.ones(2)),
+            "state_dict": several({3: 3}, nn.ReLU()),
             "layout": choice(),
         },
     ),
@@ -586,37 +567,17 @@ TABLE: dict[str, Public | str] = {
     "draw.areas": Public(
         drawing(draw.areas),
         lambda: {"sizes": {"x": 8, "y": 4}},
-        {
-            "sizes": kind(
-                0,
-                1.5,
-                None,
-                nan,
-                "three",
-                [3],
-                {},
-                {"x": 0},
-                {"x": -1},
-                {"x": nan},
-                {"x": "3"},
-                {"x": None},
-                torch.ones(2),
-            )
-        },
+        {"sizes": several({}, {"x": 0}, {"x": -1}, {"x": nan}, {"x": "3"}, {"x": None})},
     ),
     "draw.timeline": Public(
         drawing(draw.timeline),
         lambda: {"report": predicted(), "names": NAMES(predicted().timeline)},
-        {"report": anything_but(), "names": kind(0, 1.5, None, nan, "three", [3], torch.ones(2))},
+        {"report": anything_but(), "names": several()},
     ),
     "draw.at_peak": Public(
         drawing(draw.at_peak),
         lambda: {"reports": {"a run": (predicted(), NAMES(predicted().at_peak))}},
-        {
-            "reports": kind(
-                0, 1.5, None, nan, "three", [3], {}, {"a": 3}, {"a": (3, ["b"])}, torch.ones(2)
-            )
-        },
+        {"reports": several({}, {"a": 3}, {"a": (3, ["b"])})},
     ),
     "draw.attention_on": Public(
         drawing(draw.attention_on),
@@ -671,19 +632,7 @@ TABLE: dict[str, Public | str] = {
         drawing(draw.lines),
         lambda: {"curves": {"a": ([1, 2], [3, 4])}, "x": "x", "y": "y"},
         {
-            "curves": kind(
-                0,
-                1.5,
-                None,
-                nan,
-                "three",
-                [3],
-                {},
-                {"a": 3},
-                {"a": ([1], [2, 3])},
-                {"a": ([], [])},
-                torch.ones(2),
-            ),
+            "curves": several({}, {"a": 3}, {"a": ([1], [2, 3])}, {"a": ([], [])}),
             "x": TEXT,
             "y": TEXT,
             "log": kind(0, 1.5, None, nan, "z", ["x"], torch.ones(2)),
@@ -695,18 +644,8 @@ TABLE: dict[str, Public | str] = {
         drawing(draw.maps),
         lambda: {"values": {"a": normal(3, 4)}},
         {
-            "values": kind(
-                0,
-                1.5,
-                None,
-                nan,
-                "three",
-                [3],
-                {},
-                {"a": 3},
-                {"a": torch.ones(2)},
-                {"a": torch.ones(2, 2, device="meta")},
-                torch.ones(2),
+            "values": several(
+                {}, {"a": 3}, {"a": torch.ones(2)}, {"a": torch.ones(2, 2, device="meta")}
             ),
             "outline": kind(3, 1.5, None, nan, "three", ["a"], [-1], [1, 2], torch.ones(2)),
             "grid": FLAG,
@@ -716,19 +655,7 @@ TABLE: dict[str, Public | str] = {
         drawing(draw.one_context),
         lambda: {"own": {"a": 1.0, "b": -1.0}, "added": {"c": 2.0, "d": -2.0}},
         {
-            name: kind(
-                0,
-                1.5,
-                None,
-                nan,
-                "three",
-                [3],
-                {},
-                {"a": 1},
-                {"a": "b", "c": "d"},
-                {"a": nan, "b": 1},
-                torch.ones(2),
-            )
+            name: several({}, {"a": 1}, {"a": "b", "c": "d"}, {"a": nan, "b": 1})
             for name in ("own", "added")
         },
     ),
@@ -765,19 +692,7 @@ TABLE: dict[str, Public | str] = {
                 name: kind(0, 1.5, None, nan, "three", "tea N N", ["a"], torch.ones(2))
                 for name in ("left", "right", "result")
             },
-            "scale": kind(
-                0,
-                1.5,
-                None,
-                nan,
-                "three",
-                [3],
-                {},
-                {"N": 1},
-                {"N": 0, "C": 1},
-                {"N": "2", "C": 1},
-                torch.ones(2),
-            ),
+            "scale": several({}, {"N": 1}, {"N": 0, "C": 1}, {"N": "2", "C": 1}),
         },
     ),
     "draw.task": Public(
@@ -794,17 +709,8 @@ TABLE: dict[str, Public | str] = {
         drawing(draw.who_sees_whom),
         lambda: {"masks": {"a": torch.ones(12, 12)}},
         {
-            "masks": kind(
-                0,
-                1.5,
-                None,
-                nan,
-                "three",
-                [3],
-                {"a": 3},
-                {"a": torch.ones(3, 3)},
-                {"a": torch.ones(12, 12, device="meta")},
-                torch.ones(2),
+            "masks": several(
+                {"a": 3}, {"a": torch.ones(3, 3)}, {"a": torch.ones(12, 12, device="meta")}
             )
         },
     ),
@@ -826,9 +732,10 @@ TABLE: dict[str, Public | str] = {
         lambda: {"head": ["a", "b"], "rows": [[1, 2]]},
         {
             "head": kind(0, 1.5, None, nan, "three", [3, 4], torch.ones(2)),
-            "rows": kind(0, 1.5, None, nan, "three", [3], [[1]], [[1, 2, 3]], torch.ones(2)),
+            "rows": several([[1]], [[1, 2, 3]]),
         },
     ),
+    "words.use": Public(words.use, lambda: {"language": "en"}, {"language": choice()}),
 }
 
 TRIED = {name: public for name, public in TABLE.items() if isinstance(public, Public)}

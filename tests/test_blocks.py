@@ -5,11 +5,14 @@ import os
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 
+from functools import partial
 from itertools import product
 
 import oracle
 import pytest
+import random_numbers
 import torch
+from random_numbers import awake
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -29,16 +32,7 @@ def either_way(request, monkeypatch):
     monkeypatch.setattr(small, "SMALL", request.param)
 
 
-def normal(*shape, seed=0, dtype=torch.float32):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
-
-
-def awake(block, seed=0, std=0.3):
-    """The block with every parameter random, the zeros too: no longer the identity."""
-    for i, p in enumerate(block.parameters()):
-        p.data = std * normal(*p.shape, seed=1000 * seed + i, dtype=p.dtype)
-    return block
+normal = partial(random_numbers.normal, dtype=torch.float32)
 
 
 def gradients(y, x, block, seed=9):

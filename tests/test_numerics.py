@@ -7,25 +7,13 @@ import itertools
 
 import pytest
 import torch
+from random_numbers import awake, normal
 
 from nonlocal_tut import NonLocalBlock, SelfAttention2d
 from nonlocal_tut.pairwise import ATTENTION, PAIRWISE, SOFTMAX, attend
 
 HALVES = (torch.float16, torch.bfloat16)
 SUBSAMPLE = (None, "after", "before")
-
-
-def normal(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-
-def awake(block):
-    """Every parameter random: the result depends on all of them."""
-    with torch.no_grad():
-        for i, p in enumerate(block.double().parameters()):
-            p.copy_(0.3 * normal(*p.shape, seed=i))
-    return block
 
 
 def separated(size, dtype, d=8):
@@ -160,7 +148,7 @@ def test_at_initialization_what_opens_the_block_has_a_gradient_and_nothing_else(
 
 @pytest.mark.parametrize("make", list(blocks()))
 def test_once_it_is_open_every_parameter_has_a_gradient(make):
-    block, x = awake(make()), normal(2, 6, 5, 4).requires_grad_()
+    block, x = awake(make().double()), normal(2, 6, 5, 4).requires_grad_()
     block(x).square().sum().backward()
     vanishing = vanishes(block)
     for name, p in block.named_parameters():
@@ -184,7 +172,7 @@ def vanishes(block):
 @pytest.mark.parametrize("attention", ATTENTION)
 @pytest.mark.parametrize("pairwise", PAIRWISE)
 def test_autocast_on_the_cpu_keeps_the_dtype_and_is_off_by_bfloat16_s_rounding(pairwise, attention):
-    block = awake(NonLocalBlock(6, pairwise=pairwise, attention=attention)).eval()
+    block = awake(NonLocalBlock(6, pairwise=pairwise, attention=attention).double()).eval()
     x = normal(2, 6, 5, 4)
     exact = block(x).detach()
     block, x = block.float(), x.float().requires_grad_()
@@ -215,7 +203,7 @@ def test_deterministic_algorithms_give_the_same_bits_twice(
     pairwise, attention, subsample, deterministic
 ):
     switches = {"pairwise": pairwise, "attention": attention, "subsample": subsample}
-    block = awake(NonLocalBlock(6, **switches)).float()
+    block = awake(NonLocalBlock(6, **switches).double()).float()
     runs = []
     for _ in range(2):
         block.zero_grad()

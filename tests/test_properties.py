@@ -1,9 +1,11 @@
 """What holds for every size: Hypothesis draws the sizes, always the same ones."""
 
 import pytest
+import random_numbers
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from random_numbers import normal
 
 from nonlocal_tut import NonLocalBlock, SelfAttention2d
 from nonlocal_tut import receptive_field as rf
@@ -23,16 +25,8 @@ def few(examples):
     )
 
 
-def normal(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-
 def awake(block):
-    with torch.no_grad():
-        for i, p in enumerate(block.double().parameters()):
-            p.copy_(0.5 * normal(*p.shape, seed=i))
-    return block.eval()
+    return random_numbers.awake(block.double(), std=0.5).eval()
 
 
 def close(a, b):

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from chinese_site import SOURCE, write_sources
+from repository import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_build" / "html"
 BUILD = ["jupyter-book", "build", "-W", "-n", "--keep-going", "--quiet"]
 

@@ -1,11 +1,9 @@
 """A page's translations: locale/zh_CN/LC_MESSAGES/PAGE.po, as gettext has them."""
 
-from pathlib import Path
-
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
+from repository import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "locale" / "zh_CN" / "LC_MESSAGES"
 HEADER = "# {name} in simplified Chinese. CONTRIBUTING.md says how to change a sentence.\n#"
 

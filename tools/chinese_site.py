@@ -9,11 +9,12 @@ import re
 import shutil
 
 import yaml
-from catalogue import ROOT, translations
+from catalogue import translations
 from docutils.nodes import make_id
-from headings import titles
+from headings import plain
 from normal_form import read, write
-from translated_pages import BOOK, glossary, headings, pages, translated
+from repository import ROOT
+from translated_pages import BOOK, headings, pages, teller, translated
 
 from nonlocal_tut import words
 
@@ -29,9 +30,8 @@ def write_sources(source=SOURCE):
     put(source / "_toc.yml", yaml.safe_dump(contents(site), allow_unicode=True))
     for name, path in pages().items():
         if path.parent == BOOK:
-            known = translations(name)
             text = path.read_text(encoding="utf-8")
-            told = translated(text, path.suffix, teller(name, known))
+            told = translated(text, path.suffix, teller(name))
             if path.suffix == ".ipynb":
                 told = with_outputs(told)
             put(source / "book" / path.name, told)
@@ -42,22 +42,9 @@ def write_sources(source=SOURCE):
         mirror(BOOK / part, source / "book" / part)
 
 
-def teller(name, known):
-    """From a message to its translation; a term of the glossary keeps its English name, too."""
-    terms = glossary() if name == "glossary" else {}
-
-    def tell(message):
-        told = known.get(message, message)
-        if message.lower() in terms and told != message:
-            return f"{told}\n{message}"
-        return told
-
-    return tell
-
-
 def address_of(path):
     """The addresses that the English page's sections have."""
-    return [make_id(title) for heading in headings(path) for title in titles(f"# {heading}")]
+    return [make_id(plain(heading)) for heading in headings(path)]
 
 
 def put(path, text):
@@ -122,7 +109,3 @@ def page_script(site):
     known = json.dumps(words.catalogue("zh") | site, ensure_ascii=False)
     start = f"() => listen(document.documentElement, speaker({known}))"
     return f"(() => {{\n{words.script()}addEventListener('DOMContentLoaded', {start});\n}})();\n"
-
-
-if __name__ == "__main__":
-    write_sources()

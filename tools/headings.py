@@ -8,9 +8,14 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 TARGET = re.compile(r"^\(([\w-]+)\)=$", re.MULTILINE)
 
 
+def plain(heading):
+    """A heading without marks of emphasis, code and formulas."""
+    return re.sub(r"[`*$]", "", heading)
+
+
 def titles(text):
-    """The headings of a text, without marks of emphasis, code and formulas."""
-    return [re.sub(r"[`*$]", "", title) for title in HEADING.findall(text)]
+    """The headings of a text, plain."""
+    return [plain(heading) for heading in HEADING.findall(text)]
 
 
 def targets(text):

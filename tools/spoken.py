@@ -8,15 +8,15 @@ import re
 import sys
 from html import unescape
 
-from catalogue import ROOT
+from chinese_site import SHOWN
 from figure_script import Script
 from normal_form import read
+from repository import ROOT
 from still_frames import TELLING
 
 from nonlocal_tut import figures, words
 from nonlocal_tut.memory import calculator
 
-SHOWN = ("image/svg+xml", "text/html")
 WORD = re.compile(r"[^\W\d_]{2}")
 
 # What stays as it is in Chinese: numbers, code, settings; then names; then what is never shown.

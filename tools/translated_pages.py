@@ -7,10 +7,11 @@ outputs stay what they are.
 
 import re
 
-from catalogue import ROOT, translations
+from catalogue import translations
 from markdown_lines import messages as lines_of
 from markdown_lines import parts, rewritten
 from normal_form import read, write
+from repository import ROOT
 
 BOOK = ROOT / "book"
 SPOKEN = (("figure", "caption"), ("image", "alt"))  # of a cell's metadata, under "mystnb"
@@ -54,6 +55,23 @@ def glossary():
         if term in known:
             found[term.lower()] = known[term]
     return found
+
+
+def teller(name):
+    """From a message of a page to its translation, or to itself if there is none yet.
+
+    A term of the glossary keeps its English name, too, so that both lead to it.
+    """
+    known = translations(name)
+    terms = glossary() if name == "glossary" else {}
+
+    def tell(message):
+        told = known.get(message, message)
+        if message.lower() in terms and told != message:
+            return f"{told}\n{message}"
+        return told
+
+    return tell
 
 
 def spoken(cell):

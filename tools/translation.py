@@ -11,21 +11,21 @@ nonlocal_tut/words/zh.json. None of them is edited by hand.
 import json
 import re
 import sys
-from functools import partial
 
 import nbformat
 import yaml
-from catalogue import ROOT, brought_up_to_date, load, save, translations
+from catalogue import brought_up_to_date, load, save, translations
 from normal_form import normalise, read
 from normal_form import write as notebook_text
-from translated_pages import glossary, messages, pages, translated
+from repository import ROOT
+from translated_pages import glossary, messages, pages, teller, translated
 from translation_rules import faults
 
 # What stays as it is in both languages, and why.
 LATIN = {
     r"$$\frac{P - 2K}{D} + 2K .$$": "a formula",
 }
-MODULE, SITE = "words", "site"  # catalogues of what stands on no page's lines
+MODULE = "words"  # the catalogue of what the module says
 SPEAKS = """\
 # @title 中文：图、表格和练习的提示也说中文
 from nonlocal_tut import words
@@ -67,17 +67,13 @@ def made():
     found = {ROOT / "nonlocal_tut" / "words" / "zh.json": sentences()}
     for name, path in pages().items():
         text = path.read_text(encoding="utf-8")
-        told = partial(_told, translations(name))
+        told = teller(name)
         if path.suffix == ".ipynb":
             text = translated(text, path.suffix, told, outputs=False)
             found[path.parent / "zh" / path.name] = for_colab(text)
         elif name == "README":
             found[path.with_name("README.zh.md")] = translated(text, path.suffix, told)
     return found
-
-
-def _told(known, message):
-    return known.get(message, message)
 
 
 def sentences():
