@@ -1,5 +1,7 @@
 """What the build takes out of the site, and what it mends in a page."""
 
+from types import SimpleNamespace
+
 import book_targets
 import light_site
 from docutils import nodes
@@ -76,11 +78,19 @@ def test_a_font_is_cut_to_what_is_used(tmp_path):
 
 
 def test_a_fold_is_named_after_its_first_comment():
+    assert names_of_folds({}) == ["Set-up", "Train three nets", "Show"]
+
+
+def test_a_fold_has_its_name_in_the_page_s_language():
+    assert names_of_folds({"Set-up": "准备"}) == ["准备", "Train three nets", "Show"]
+
+
+def names_of_folds(written):
     document = nodes.section()
     for text in ("# @title Set-up: find it (Colab)\nx", "# Train three nets.\nx", "x = 1"):
         cell = nodes.container(prompt_show="Show", prompt_hide="Hide")
         cell += nodes.literal_block(text, text)
         document += cell
-    book_targets.name_folds(None, document)
-    named = [cell["prompt_show"] for cell in document.findall(nodes.container)]
-    assert named == ["Set-up", "Train three nets", "Show"]
+    app = SimpleNamespace(config=SimpleNamespace(written_by_extensions=written))
+    book_targets.name_folds(app, document)
+    return [cell["prompt_show"] for cell in document.findall(nodes.container)]

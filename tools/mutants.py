@@ -49,6 +49,7 @@ ROOMS = {
     "convert": ("convert", "convert"),
     "check": ("check", "check"),
     "tasks": ("tasks", "tasks matched moving stereo"),
+    "words": ("words", "translation"),
 }
 
 
