@@ -169,13 +169,14 @@ def test_every_sentence_of_the_module_s_catalogue_has_the_holes_of_its_english()
 
 
 def test_a_hole_is_translated_in_its_turn(monkeypatch, chinese):
-    known = {"{1} of {2}": "{2} 之 {1}", "one": "一", "one of all": "都"}
+    known = {"{1} of {2}": "{2} 之 {1}", "one": "一", "one of all": "都", "{1} of the {2}": "{2}"}
     monkeypatch.setattr(words, "catalogue", lambda language: known)
     words.translated.cache_clear()
     words._with_holes.cache_clear()
     try:
         assert words.say(" one of 7\n") == " 7 之 一\n"
         assert words.say("one of all") == "都" and words.say("none") == "none"
+        assert words.say("one of the 7") == "7"  # the pattern that says more
         assert words.markup("<td>one</td><script>one</script><i>two</i>") == (
             "<td>一</td><script>one</script><i>two</i>"
         )
