@@ -73,6 +73,17 @@ def test_the_switch_keeps_the_section_and_needs_no_mouse(visit):
         assert HANZI.search(here.first.inner_text())
 
 
+@pytest.mark.parametrize("name", ["book/intro.html", "zh/book/intro.html"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_switch_stands_beside_the_buttons(visit, name, width):
+    with visit(width) as watched:
+        page = watched.open(name)
+        switch = page.locator("a.language-switch").bounding_box()
+        buttons = page.locator(".article-header-buttons").bounding_box()
+        assert switch["y"] >= buttons["y"] and switch["x"] + switch["width"] <= buttons["x"]
+        assert switch["y"] + switch["height"] <= buttons["y"] + buttons["height"]
+
+
 def test_without_scripts_the_switch_leads_there_all_the_same(visit):
     with visit(java_script_enabled=False) as watched:
         watched.page.goto(f"{watched.address}book/claims.html")
