@@ -23,7 +23,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
 from book_pages import Book  # noqa: E402
 from mutants_book_judged import Copy, Mutated, noticed_by  # noqa: E402
-from mutants_book_made import data_mutants, mutants  # noqa: E402
+from mutants_book_made import data_mutants, mutants, unchanged  # noqa: E402
 from mutants_book_report import RUNNABLE, as_json, show, summary  # noqa: E402
 from normal_form import read  # noqa: E402
 
@@ -69,6 +69,8 @@ def main(argv=None):
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     book = WholeBook(ROOT)
+    if odd := {p: rule for p in book.pages if (rule := noticed_by(book, unchanged(book, p)))}:
+        sys.exit(f"Without a mistake a rule speaks already, so that it would judge nothing: {odd}")
     started, rows = time.monotonic(), []
     made = mutants(book, args.pages, args.seed)
     if not args.pages:

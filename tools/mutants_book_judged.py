@@ -24,7 +24,8 @@ from repository import copy_tree
 ACROSS = set(
     "has_a_chapter pages_and_contents_agree citations_and_bibliography_agree claims_are_backed "
     "verdicts_agree every_problem_has_its_cell the_front_door_says_what_stands_behind_it "
-    "anchors_lead_somewhere claims_point_the_same_way each_number_has_a_source".split()
+    "anchors_lead_somewhere claims_point_the_same_way each_number_has_a_source "
+    "colab_links_lead_home".split()
 )
 yaml.safe_load = cache(yaml.safe_load)  # rules read the configuration again for each mutant
 TESTS = {"book/cheatsheet.md": "tests/test_cheatsheet.py", "book/api.md": "tests/test_api_page.py"}
