@@ -9,7 +9,7 @@ import pytest
 from book_examples import FILES, NEAR, build
 from book_pages import Cell
 from mutants_book_judged import Copy, Mutated, noticed_by
-from mutants_book_made import mutants
+from mutants_book_made import mutants, unchanged
 from mutants_book_report import as_json, summary
 from mutants_book_text import others, text_mutants
 from normal_form import read
@@ -87,6 +87,13 @@ def test_a_mutated_book_differs_in_one_cell_and_no_file_does(book):
 )
 def test_a_rule_notices(book, kind, page, rule):
     assert rule in {noticed_by(book, m) for m in made(book, kind, page)}
+
+
+def test_without_a_mistake_no_rule_speaks_or_nothing_is_judged(book, monkeypatch):
+    assert {noticed_by(book, unchanged(book, page)) for page in book.pages} == {""}
+    monkeypatch.setattr(mutants_book, "noticed_by", lambda book, mutant: "a_rule")
+    with pytest.raises(SystemExit, match="Without a mistake.*a_rule"):
+        mutants_book.main([])
 
 
 def test_what_no_rule_reads_passes(book):

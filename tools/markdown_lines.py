@@ -7,7 +7,15 @@ are no messages.
 
 import re
 
-VERBATIM = ("eval-rst", "bibliography", "scoreboard", "moving-figure", "include", "solution-end")
+VERBATIM = (
+    "eval-rst",
+    "broken-on-purpose",
+    "bibliography",
+    "scoreboard",
+    "moving-figure",
+    "include",
+    "solution-end",
+)
 FENCE = re.compile(r"^(\s*)(`{3,}|:{3,})(?:\{([\w-]+)\})?[ ]*(.*)$")
 LINE = re.compile(
     r"^(\s*(?:[-*] |\d+\. |> |#+ |:alt: |description: |<details[^>]*><summary>|<summary>)?)"

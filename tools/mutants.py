@@ -39,7 +39,7 @@ ROOMS = {
     "memory": (
         "memory",
         "memory_allocator memory_autocast memory_cuda memory_errors memory_exact memory_hidden "
-        "memory_report memory_runs calculator data_files gpu_tool",
+        "memory_report memory_runs calculator gpu_tool",
     ),
     "shapes": ("shapes", "shapes multiply_adds"),
     "cousins": ("cousins", "cousins"),

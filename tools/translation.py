@@ -72,7 +72,8 @@ def made():
             text = translated(text, path.suffix, told, outputs=False)
             found[path.parent / "zh" / path.name] = for_colab(text)
         elif name == "README":
-            found[path.with_name("README.zh.md")] = translated(text, path.suffix, told)
+            text = COLAB.sub(r"\1zh/", translated(text, path.suffix, told))
+            found[path.with_name("README.zh.md")] = text
     return found
 
 

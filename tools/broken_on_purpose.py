@@ -1,0 +1,99 @@
+"""A Sphinx extension: how many mistakes made on purpose were noticed, from book/data.
+
+```{broken-on-purpose} module
+```
+is a row for each part of the module; `pages` a row for each page of the book, `kinds` one for each
+kind of mistake in it.
+"""
+
+import json
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+from language_switch import said
+from sphinx.util.docutils import SphinxDirective
+
+
+def share(part, whole):
+    return f"{part:,} · {100 * part / whole:.0f} %" if whole else "–"
+
+
+def table(head, rows):
+    lines = [f"| {' | '.join(map(str, row))} |" for row in rows]
+    return "\n".join([head, "|---" * (head.count("|") - 1) + "|", *lines])
+
+
+def of_module(data, head, words):
+    """A row for each part of the module whose mistakes were tried."""
+    tried = {room: found["tests"] for room, found in data["rooms"].items() if found["tests"]["run"]}
+    return table(
+        head,
+        [
+            (f"`{room}`", one["run"], share(one["killed"] + one["timed_out"], one["run"]))
+            for room, one in tried.items()
+        ],
+    )
+
+
+def of_pages(data, head, words):
+    """A row for each page: its numbers in sentences, captions, texts for the blind, and tables."""
+    pages = sorted(data["numbers"].items(), key=lambda item: (".md" in item[0], item[0]))
+    rows = [(link(page), n["made"], share(n["caught"], n["made"])) for page, n in pages]
+    return table(head, rows)
+
+
+def link(page):
+    name = page.removeprefix("book/")
+    return f"[]({name})" if name.endswith((".md", ".ipynb")) else f"`{name}`"
+
+
+def of_kinds(data, head, words):
+    """A row for each kind of mistake, on all pages; words(kind) is its name for a reader."""
+    kinds = Counter()
+    for page in data["pages"].values():
+        for kind, count in page.items():
+            kinds.update({(kind, field): n for field, n in count.items()})
+    rows = []
+    for kind in sorted({kind for kind, _ in kinds}):
+        made, caught, run, in_run = (
+            kinds[kind, field] for field in ("made", "caught", "run", "caught_in_run")
+        )
+        rows.append((words(kind), f"{made:,}", share(caught, made), run or "–", share(in_run, run)))
+    return table(head, rows)
+
+
+TABLES = {
+    "module": (
+        "mutants",
+        of_module,
+        "| part of the module | mistakes tried | its tests noticed |",
+    ),
+    "pages": (
+        "mutants_book",
+        of_pages,
+        "| page | numbers changed | a rule noticed |",
+    ),
+    "kinds": (
+        "mutants_book",
+        of_kinds,
+        "| the mistake | tried | a rule noticed | of the rest, run | noticed |",
+    ),
+}
+
+
+class BrokenOnPurpose(SphinxDirective):
+    required_arguments = 1
+
+    def run(self):
+        name, made, head = TABLES[self.arguments[0]]
+        file = Path(self.env.srcdir, "book", "data", f"{name}.json")
+        self.env.note_dependency(str(file))
+        data = json.loads(file.read_text(encoding="utf-8"))
+        words = partial(said, self.config)
+        return self.parse_text_to_nodes(made(data, words(head), words))
+
+
+def setup(app):
+    app.add_directive("broken-on-purpose", BrokenOnPurpose)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
