@@ -8,6 +8,7 @@ from pathlib import Path
 
 from book_rules import rule
 from number_binding import repeats, tells
+from number_facts import in_tables
 from number_places import places
 from number_reading import quantities, readable, sentences
 from number_sources import formulas, of_formulas, sides
@@ -53,6 +54,8 @@ def without_source(place):
 
 
 def _repeats(number, place, text):
+    if (said := in_tables(_sentence(place.text, text, number.start))) is not None:
+        return repeats(number, said, text, ease=1)
     own = [*place.own, *_formulas(place.text, text, number.start)]
     if repeats(number, place.near, text) or repeats(number, own, text, ease=1):
         return True
@@ -77,9 +80,12 @@ def equations_hold(book):
 
 def _formulas(source, text, start):
     """The numbers of the formulas in the sentence around a place."""
-    for a, b in sentences(text):
-        if a <= start < b:
-            return of_formulas(source[a:b])
+    return of_formulas(_sentence(source, text, start))
+
+
+def _sentence(source, text, start):
+    """The sentence around a place, as it is written."""
+    return next((source[a:b] for a, b in sentences(text) if a <= start < b), "")
 
 
 @cache

@@ -21,16 +21,18 @@ def repeats(quantity, sources, text, ease=0):
     """Whether a source has the value, and words show that it is meant: the fewer digits, the more.
 
     A value of one digit needs a word close by, of two a word of the sentence, of three none; of
-    `ease` more digits it passes for. A list of numbers may also stand in a line or column.
+    `ease` more digits it passes for. A shape from far that is no square needs a word
+    of the sentence, too. A list of numbers may also stand in a line or column.
     """
-    digits = quantity.digits + ease
+    digits, shape = quantity.digits + ease, len(quantity.values) > 1
+    close = ease >= 0 or len(set(quantity.values)) == 1
     for source in sources:
         if quantity.listed and _runs(quantity.listed, source.run):
             return True
         if same(quantity, source, text) and (
-            len(quantity.values) > 1
+            (shape and (close or quantity.words & source.words))
             or digits > 2
-            or (digits > 1 and quantity.words & source.words)
+            or (digits > 1 and not quantity.listed and quantity.words & source.words)
             or quantity.near & source.near
         ):
             return True
@@ -53,7 +55,7 @@ def same(quantity, source, text):
     step = quantity.step
     if step == 1 and ABOUT.search(text[max(0, quantity.start - 10) : quantity.start]):
         step = 10.0 ** (len(quantity.text) - len(quantity.text.rstrip("0")))
-    if _close(shown, found, step):
+    if _close(shown, found, step) and not (source.whole and 0 < quantity.step < 1):
         return True
     unit = UNIT.match(text[quantity.end :])
     scale = SCALES.get(unit[1]) if unit else None

@@ -21,6 +21,13 @@ def cited(page, text):
     return [one for name in dict.fromkeys(names) for one in _facts(name)]
 
 
+def in_tables(text):
+    """The numbers of the paper's tables that a sentence names; None if it names none."""
+    names = re.findall(r"\bTable \d[a-z]\b", text)
+    told = facts()[CITED_PAPER]
+    return [n for name in names for n in read.of_line(told.get(name, ""))] if names else None
+
+
 @cache
 def facts():
     """{work, address or page: {place in it: what it says}}."""

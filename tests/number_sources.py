@@ -28,6 +28,7 @@ class Source:
     words: frozenset = frozenset()
     run: tuple = ()  # all numbers of a line or column, for a source that stands for them
     written: bool = False  # as sides: 14×22
+    whole: bool = False  # written without decimals: no source of 2.0
 
 
 def _value(text):
@@ -45,7 +46,7 @@ def of_line(line, more=frozenset()):
     for m in (*matches, *SIDES.finditer(line)):
         near = more | around(line[: m.start()], line[m.end() :]) if len(words) > 5 else words
         if m.re is NUMBER:
-            found.append(Source((_value(m[0]),), near, words))
+            found.append(Source((_value(m[0]),), near, words, whole="." not in m[0]))
             continue
         sides = tuple(float(n) for n in re.findall(r"\d+", m[0]))
         found.append(Source(sides, near, words, written="," not in m[0]))

@@ -5,6 +5,7 @@ import re
 
 import broken_on_purpose
 import pytest
+from catalogue import translations
 from repository import ROOT
 
 
@@ -39,3 +40,10 @@ def test_the_book_shows_every_row_of_its_data(name):
         links = {re.sub(r"\[\]\((.*)\)|`(.*)`", r"\1\2", first) for first, *_ in rows}
         assert links == {page.removeprefix("book/") for page in data["numbers"]}
     assert len(rows) >= 10
+
+
+def test_all_that_a_table_says_has_its_chinese():
+    data = json.loads((ROOT / "book" / "data" / "mutants_book.json").read_text(encoding="utf-8"))
+    kinds = {kind for page in data["pages"].values() for kind in page}
+    heads = {head for _, _, head in broken_on_purpose.TABLES.values()}
+    assert kinds | heads <= set(translations("site"))

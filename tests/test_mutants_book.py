@@ -92,7 +92,7 @@ def test_a_rule_notices(book, kind, page, rule):
 def test_without_a_mistake_no_rule_speaks_or_nothing_is_judged(book, monkeypatch):
     assert {noticed_by(book, unchanged(book, page)) for page in book.pages} == {""}
     monkeypatch.setattr(mutants_book, "noticed_by", lambda book, mutant: "a_rule")
-    with pytest.raises(SystemExit, match="Without a mistake.*a_rule"):
+    with pytest.raises(SystemExit, match=r"Without a mistake.*a_rule"):
         mutants_book.main([])
 
 
