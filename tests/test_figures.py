@@ -186,7 +186,7 @@ def test_timeline_hides_one_copy_of_the_matrix_as_written_and_none_when_swapped(
         {"form": "article", "B": 1, "C": 64, "side": 64, "card": "T4"}, 26
     )
     assert says == (
-        "Step 27 of 47, backward: the hidden copy of weights' gradient takes 64 MiB; "
+        "Step 27 of 47, backward: 64 MiB allocated (hidden copy of weights' gradient); "
         "258.3 MiB are alive, the peak."
     )
     assert any(part.get("fill") == "url(#hidden-copy)" for part in svg.iter())

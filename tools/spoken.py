@@ -28,7 +28,6 @@ AS_IT_IS = (
 )
 STAYS = {
     *"conv2d view permute bmm softmax mul add gamma phi phiᵀ".split(),  # what the code calls them
-    *"math efficient flash cudnn".split(),  # kernels, as PyTorch calls them
     *"mmcv alexhex7 tea1528 slowfast pytorchvideo timm biggan heykeetae".split(),  # code bases
     *("mmcv dot_product", "monai flash", "NonLocalBlock gaussian matmul"),  # with a setting
     *"He EM FSDP dB".split(),  # a person, two names, a unit: so in Chinese, too
@@ -116,7 +115,7 @@ def with_holes(node):
 
 def texts(markup):
     """What is read in HTML or SVG, labels for the ear included."""
-    for piece in words.SCRIPT.split(markup)[::3]:
+    for piece in words.CODE.split(markup)[::3]:
         yield from (unescape(text) for text in words.TEXT.findall(piece))
 
 
