@@ -151,7 +151,7 @@ function against(card, now, peak, held, top) {
   const share = (100 * (peak + held)) / room;
   const percent = share < 0.1 ? "under 0.1" : share.toLocaleString("en-US", { maximumSignificantDigits: 2 });
   const bar = (bytes, look) => `<rect x="0" y="${top + 6}" width="${(bytes * scale).toFixed(1)}" height="14" ${look}/>`;
-  return text(0, top, `${card}: the peak ${fits ? "fits" : "does not fit"}, ${percent} % of ${GPUS[card]} GiB`, BOLD) +
+  return text(0, top, `${card}: ${fits ? "fits" : "does not fit"}, ${percent} % of ${GPUS[card]} GiB`) +
     bar(room, 'fill="none" stroke="var(--input)"') +
     bar(peak + held, 'fill="var(--matrix)" opacity=".35"') + bar(now + held, 'fill="var(--matrix)"') +
     bar(held, 'fill="var(--input)"') + `<path d="M${(room * scale).toFixed(1)} ${top + 3}v20" stroke="var(--ink)"
