@@ -217,6 +217,16 @@ def test_hints_and_tables_speak_chinese_when_told(capsys, chinese):
     assert "位置" in table(["positions"], [(1,)])._repr_html_()
 
 
+def test_a_hint_that_begins_with_a_number_stays_behind_its_exercise(capsys, chinese):
+    check("1.3", [(3, 1, 16, 16)] * 4)
+    hint = capsys.readouterr().out
+    assert hint.startswith("✗ 1.3 还不对：宽 129，")
+    engine = MiniRacer()
+    engine.eval(words.script() + f"const say = speaker({json.dumps(words.catalogue('zh'))});")
+    english = "✗ 1.3 not yet: 129 wide, but 120 positions inside are never looked at."
+    assert engine.eval(f"say({json.dumps(english)})") == hint.strip()
+
+
 def test_another_language_is_refused():
     with pytest.raises(ValueError, match="language must be one of 'en', 'zh', not 'fr'"):
         words.use("fr")

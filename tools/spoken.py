@@ -38,6 +38,7 @@ NEVER_SHOWN = {
     # Pieces: the catalogue has the sentences that are made of them.
     *(", at “{1}”", "of {1}", "and", "shape {1}", "a whole number{1} is asked for, not {2}."),
     *("both cut", "make no row of it", "both build all of it, and as many copies"),
+    "an object of type {1}",
     "returns {1}, not a tensor of shape {2}.",
     "is not made as {1}(16) is: {2}",
     "has other weights than the article's block.",

@@ -99,9 +99,13 @@ def _filler(held: list[str]) -> Callable[[re.Match[str]], str]:
 
 @cache
 def _with_holes(language: str) -> list[tuple[re.Pattern[str], str]]:
-    """[(pattern, translation)]: what has most letters of its own is tried first."""
+    """[(pattern, translation)]: what has most letters of its own is tried first.
+
+    But last what begins with a hole, which would swallow how another sentence begins: in
+    "✗ 1.3 not yet: 63 wide, …" it is not all before "wide" that is a width.
+    """
     found = [s for s in catalogue(language) if HOLE.search(s)]
-    found.sort(key=lambda s: -len(HOLE.sub("", s)))
+    found.sort(key=lambda s: (bool(HOLE.match(s)), -len(HOLE.sub("", s))))
     return [
         (re.compile("(.+?)".join(map(re.escape, HOLE.split(s)))), catalogue(language)[s])
         for s in found
