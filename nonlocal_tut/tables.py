@@ -6,6 +6,8 @@ from html import escape
 from nonlocal_tut import words
 from nonlocal_tut.arguments import listed, said
 
+KERNELS = {"math", "flash", "efficient", "cudnn"}  # as PyTorch calls them: code, in any language
+
 
 class Table:
     """What `table` returns; a notebook shows it as HTML, `print` and a terminal as text."""
@@ -21,6 +23,8 @@ class Table:
         self.rows = [tuple(map(_text, row)) for row in given]
         columns = list(zip(*given, strict=True)) or [()] * len(self.head)
         self._numbers = [bool(cells) and all(map(_is_number, cells)) for cells in columns]
+        texts = zip(*self.rows, strict=True) if self.rows else columns
+        self._kernels = [set(cells) <= {*KERNELS, "none"} for cells in texts]
 
     def __repr__(self) -> str:
         lines = [self.head, *self.rows]
@@ -38,9 +42,10 @@ class Table:
 
     def _line(self, tag: str, cells: Sequence[str]) -> str:
         line = ""
-        for cell, number in zip(cells, self._numbers, strict=True):
+        for cell, number, kernels in zip(cells, self._numbers, self._kernels, strict=True):
             side = ' class="text-end"' if number else ""
-            line += f"<{tag}{side}>{escape(cell)}</{tag}>"
+            text = f"<code>{cell}</code>" if kernels and cell in KERNELS else escape(cell)
+            line += f"<{tag}{side}>{text}</{tag}>"
         return f"<tr>{line}</tr>"
 
 
@@ -49,7 +54,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
 
     head: the columns' names; rows: one sequence per row, a cell per column. Integers get thousands
     separators, booleans become yes and no, None an empty cell, all else is shown as str() has it.
-    A column of numbers stands on the right.
+    A column of numbers stands on the right; one of names of GPU kernels is set as code.
 
     Raises ValueError for a row with another number of cells. See chapter 1, where it is met first.
     """

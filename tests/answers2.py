@@ -108,7 +108,15 @@ WRONG = [
     ("2.3", lambda attention: not compares(attention), "does not accept the right one"),
     ("2.3", lambda attention: None, "for the right one it returns nothing"),
     ("2.3", lambda a: True if compares(a) else None, "for softmax over queries it returns nothing"),
-    ("2.3", lambda attention: str(compares(attention)), "for the right one it returns a str"),
-    ("2.3", with_columns(lambda out, right: out == right), "it returns a Tensor; True or False"),
-    ("2.3", with_columns(lambda out, right: (out == right).numpy()), "it returns a ndarray"),
+    (
+        "2.3",
+        lambda attention: str(compares(attention)),
+        "for the right one it returns a value of type str",
+    ),
+    (
+        "2.3",
+        with_columns(lambda out, right: out == right),
+        "it returns a value of type Tensor; True or",
+    ),
+    ("2.3", with_columns(lambda out, right: (out == right).numpy()), "a value of type ndarray"),
 ]

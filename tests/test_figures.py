@@ -14,6 +14,7 @@ from bench.nets import makers
 from nonlocal_tut import SelfAttention2d, figures, memory, pairwise, records, tasks
 from nonlocal_tut.figures.tiles import SCORES, VALUES
 from nonlocal_tut.figures.timeline import ASKED, LINES, TENSORS, run
+from nonlocal_tut.memory.calculator import GPUS
 from nonlocal_tut.memory.report import running
 
 NAMES = [name for name in figures.__all__ if name != "Figure"]
@@ -154,8 +155,17 @@ def test_timeline_has_the_peak_of_every_choice(scripts):
         share = 100 * (formula.peak_bytes + 8 * B * C * side**2) / (14.5 * 2**30)
         state = {"form": form, "B": B, "C": C, "side": side, "card": "T4"}
         _, svg = script.draw(state, 0)
-        (verdict,) = [t.text for t in svg.iter() if (t.text or "").startswith("T4: the peak")]
+        (verdict,) = [t.text for t in svg.iter() if (t.text or "").startswith("T4: ")]
         assert ("does not fit" in verdict) == (share > 100), told
+
+
+def test_timeline_has_room_for_the_longest_card(scripts):
+    card = max(GPUS, key=len)
+    for B, side in product((1, 8), (32, 64, 256)):
+        state = {"form": "article", "B": B, "C": 64, "side": side, "card": card}
+        _, svg = scripts["timeline"].draw(state, 0)
+        (verdict,) = [t.text for t in svg.iter() if (t.text or "").startswith(card)]
+        assert len(verdict) <= 50, f"wider than the picture: {verdict}"
 
 
 @pytest.mark.parametrize("form", LINES)
@@ -186,7 +196,7 @@ def test_timeline_hides_one_copy_of_the_matrix_as_written_and_none_when_swapped(
         {"form": "article", "B": 1, "C": 64, "side": 64, "card": "T4"}, 26
     )
     assert says == (
-        "Step 27 of 47, backward: the hidden copy of weights' gradient takes 64 MiB; "
+        "Step 27 of 47, backward: 64 MiB allocated (hidden copy of weights' gradient); "
         "258.3 MiB are alive, the peak."
     )
     assert any(part.get("fill") == "url(#hidden-copy)" for part in svg.iter())

@@ -36,6 +36,11 @@ def test_words_stand_on_the_left(words):
     assert repr(table(["a long name"], [(w,) for w in words])).split("\n")[1][0] != " "
 
 
+def test_names_of_kernels_are_code_where_a_column_has_nothing_else():
+    html = table(["a", "b"], [("math", "math"), ("none", "wide")])._repr_html_()
+    assert html.count("<code>") == 1 and "<td><code>math</code></td><td>math</td>" in html
+
+
 def test_no_rows_are_a_head_alone():
     assert repr(table(["a", "b"], [])) == "a  b"
 

@@ -4,6 +4,7 @@ A changed English sentence turns a test red that names its page; CONTRIBUTING.md
 """
 
 import json
+import re
 
 import catalogue
 import markdown_lines
@@ -17,8 +18,9 @@ from normal_form import read
 from py_mini_racer import MiniRacer
 from repository import ROOT
 
-from nonlocal_tut import words
+from nonlocal_tut import figures, words
 from nonlocal_tut.check import check
+from nonlocal_tut.memory.calculator import calculator
 from nonlocal_tut.tables import table
 
 PAGES = translated_pages.pages()
@@ -192,10 +194,37 @@ def test_the_module_speaks_english_unless_it_is_told(capsys):
     assert words.live("<p>largest</p>") == "<p>largest</p>"
 
 
+def test_a_page_listens_once_for_all_its_figures(chinese):
+    engine = MiniRacer()
+    engine.eval("var heard = []; const document = { querySelectorAll: () => [] };")
+    engine.eval("class MutationObserver { observe(root) { heard.push(root === document); } }")
+    for shown in (figures.tiles(), calculator(), figures.tiles()):
+        *_, script = re.findall("<script>(.*?)</script>", shown._repr_html_(), re.DOTALL)
+        engine.eval(script)
+    assert engine.eval("heard.join()") == "true"
+
+
+def test_a_kernel_s_name_is_code_and_a_cousin_s_a_word(chinese):
+    kernels = table(["card", "takes"], [("A100", "efficient"), ("T4", "none")])._repr_html_()
+    assert "<td><code>efficient</code></td>" in kernels and "<td>无</td>" in kernels
+    cousins = table(["cousin", "agrees"], [("efficient", True), ("double", True)])._repr_html_()
+    assert "<td>高效</td>" in cousins
+
+
 def test_hints_and_tables_speak_chinese_when_told(capsys, chinese):
     check("1.1", None)
     assert "还没" in capsys.readouterr().out
     assert "位置" in table(["positions"], [(1,)])._repr_html_()
+
+
+def test_a_hint_that_begins_with_a_number_stays_behind_its_exercise(capsys, chinese):
+    check("1.3", [(3, 1, 16, 16)] * 4)
+    hint = capsys.readouterr().out
+    assert hint.startswith("✗ 1.3 还不对：宽 129，")
+    engine = MiniRacer()
+    engine.eval(words.script() + f"const say = speaker({json.dumps(words.catalogue('zh'))});")
+    english = "✗ 1.3 not yet: 129 wide, but 120 positions inside are never looked at."
+    assert engine.eval(f"say({json.dumps(english)})") == hint.strip()
 
 
 def test_another_language_is_refused():

@@ -28,7 +28,6 @@ AS_IT_IS = (
 )
 STAYS = {
     *"conv2d view permute bmm softmax mul add gamma phi phiᵀ".split(),  # what the code calls them
-    *"math efficient flash cudnn".split(),  # kernels, as PyTorch calls them
     *"mmcv alexhex7 tea1528 slowfast pytorchvideo timm biggan heykeetae".split(),  # code bases
     *("mmcv dot_product", "monai flash", "NonLocalBlock gaussian matmul"),  # with a setting
     *"He EM FSDP dB".split(),  # a person, two names, a unit: so in Chinese, too
@@ -39,6 +38,7 @@ NEVER_SHOWN = {
     # Pieces: the catalogue has the sentences that are made of them.
     *(", at “{1}”", "of {1}", "and", "shape {1}", "a whole number{1} is asked for, not {2}."),
     *("both cut", "make no row of it", "both build all of it, and as many copies"),
+    "an object of type {1}",
     "returns {1}, not a tensor of shape {2}.",
     "is not made as {1}(16) is: {2}",
     "has other weights than the article's block.",
@@ -116,7 +116,7 @@ def with_holes(node):
 
 def texts(markup):
     """What is read in HTML or SVG, labels for the ear included."""
-    for piece in words.SCRIPT.split(markup)[::3]:
+    for piece in words.CODE.split(markup)[::3]:
         yield from (unescape(text) for text in words.TEXT.findall(piece))
 
 

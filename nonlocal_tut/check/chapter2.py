@@ -108,7 +108,7 @@ def _is_right(answer: Callable[[Attention], Any]) -> str:
             return f"for {name} it returns nothing; does every way through it end in a `return`?"
         if not isinstance(verdict, bool):
             kind = type(verdict).__name__
-            return f"for {name} it returns a {kind}; True or False is asked for, one for all."
+            return f"for {name} it returns a value of type {kind}; True or False is asked for."
     if not said.pop("the right one"):
         return "it does not accept the right one: it should return True."
     missed = [name for name, verdict in said.items() if verdict]

@@ -79,7 +79,9 @@ def _three_ways(answer: Any) -> str:
     ideas: dict[tuple[str | int, ...], str] = {}
     for cls in answer:
         if not (isinstance(cls, type) and issubclass(cls, SelfAttention2d)):
-            return f"a {type(cls).__name__} is among them, not a subclass of the article's block."
+            kind = type(cls).__name__
+            name = cls.__name__ if isinstance(cls, type) else f"an object of type {kind}"
+            return f"{name} is no subclass of the article's block."
         name = cls.__name__
         if cls.forward is SelfAttention2d.forward:
             return f"{name}'s forward is the module's; write one of your own."

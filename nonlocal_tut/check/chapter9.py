@@ -79,7 +79,8 @@ def _merged_statistics(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str:
 
 
 def _kind(got: Any) -> str:
-    return f"{len(got)}" if isinstance(got, (list, tuple)) else f"a {type(got).__name__}"
+    several = isinstance(got, (list, tuple))
+    return f"{len(got)}" if several else f"an object of type {type(got).__name__}"
 
 
 def _same(some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:

@@ -22,7 +22,7 @@ def attention_on(
 
     image: (H', W') or (C, H', W') with 1 or 3 channels, in any range. attention_map: of a model
     that ran on it, of any 2-D feature map. positions: (h, w) on that feature map. b: which image of
-    the batch. The picture is in grey; a row is enlarged to the part of it that its keys cover. A
+    the batch. The picture is in gray; a row is enlarged to the part of it that its keys cover. A
     cross marks the query, boxes the five largest weights. Below stand the least weight, the largest
     and the sum, which is one for a softmax. Colors go from 0 up; where weights are negative, from
     minus to plus the largest of either sign, with 0 in white.

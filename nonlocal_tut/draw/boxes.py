@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from matplotlib.transforms import ScaledTranslation
+
 from nonlocal_tut.arguments import is_number, mapping, said
 from nonlocal_tut.draw.look import COLORS, plt
 from nonlocal_tut.draw.show import show
@@ -18,6 +20,21 @@ def box(
     fill, edge = TENSORS[role]
     ax.add_patch(plt.Rectangle((x, y), width, height, fc=fill, ec=edge, lw=lw))
     ax.text(x + width / 2, y + height / 2, text, **{"ha": "center", "va": "center"} | font)
+
+
+def stacked(ax, x: float, y: float, text: str, size: float, **font) -> None:
+    """A text's lines around (x, y), each centered by itself, so that it is in any language.
+
+    Of a text of several lines an SVG knows where each begins, and not its middle.
+    """
+    lines = text.split("\n")
+    for n, line in enumerate(lines):
+        up = ScaledTranslation(
+            0, (len(lines) - 1 - 2 * n) * 0.6 * size / 72, ax.figure.dpi_scale_trans
+        )
+        ax.text(
+            x, y, line, ha="center", va="center", size=size, transform=ax.transData + up, **font
+        )
 
 
 def product(left: str, right: str, result: str, scale: Mapping[str, float]) -> None:

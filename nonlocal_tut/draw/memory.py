@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 
 from nonlocal_tut.arguments import instance, is_number, listed, mapping, said
+from nonlocal_tut.draw.boxes import stacked
 from nonlocal_tut.draw.look import (
     BLACK,
     COLORS,
@@ -53,7 +54,7 @@ def areas(sizes: Mapping[str, int]) -> None:
         x = left + (room - side) / 2
         ax.add_patch(plt.Rectangle((x, 0), side, side, fc=ROLES.get(name, AFFINITY), ec=INK))
         words = f"{name}\n{size / MIB:.3g} MiB"
-        ax.text(x + side / 2, -0.05 * largest, words, ha="center", va="top", fontsize=11)
+        stacked(ax, x + side / 2, -0.15 * largest, words, 11)
         left += room + 0.06 * largest
     ax.set(xlim=(0, left), ylim=(-0.3 * largest, 1.02 * largest), aspect="equal")
     ax.axis("off")

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from nonlocal_tut.arguments import instance
 from nonlocal_tut.blocks import NonLocalBlock, SelfAttention2d
-from nonlocal_tut.draw.boxes import TENSORS
+from nonlocal_tut.draw.boxes import TENSORS, stacked
 from nonlocal_tut.draw.look import COLORS, FAINT, INK, INPUT, PAPER, plt
 from nonlocal_tut.draw.show import show
 
@@ -103,12 +103,5 @@ def _box(ax, x: float, part: Part, differs: bool) -> None:
     style = {"ec": edge, "lw": 2.2 if lit else 1, "ls": "-" if part.text else ":"}
     place = x + part.left, -part.row
     ax.add_patch(plt.Rectangle(place, part.width, HEIGHT, fc=fill if part.text else PAPER, **style))
-    ax.text(
-        place[0] + part.width / 2,
-        place[1] + HEIGHT / 2,
-        part.text or "none",
-        ha="center",
-        va="center",
-        size=9.5,
-        color=INK if lit else INPUT,
-    )
+    middle = place[0] + part.width / 2, place[1] + HEIGHT / 2
+    stacked(ax, *middle, part.text or "none", 9.5, color=INK if lit else INPUT)

@@ -151,22 +151,23 @@ function against(card, now, peak, held, top) {
   const share = (100 * (peak + held)) / room;
   const percent = share < 0.1 ? "under 0.1" : share.toLocaleString("en-US", { maximumSignificantDigits: 2 });
   const bar = (bytes, look) => `<rect x="0" y="${top + 6}" width="${(bytes * scale).toFixed(1)}" height="14" ${look}/>`;
-  return text(0, top, `${card}: the peak ${fits ? "fits" : "does not fit"}, ${percent} % of ${GPUS[card]} GiB`, BOLD) +
+  return text(0, top, `${card}: ${fits ? "fits" : "does not fit"}, ${percent} % of ${GPUS[card]} GiB`) +
     bar(room, 'fill="none" stroke="var(--input)"') +
     bar(peak + held, 'fill="var(--matrix)" opacity=".35"') + bar(now + held, 'fill="var(--matrix)"') +
     bar(held, 'fill="var(--input)"') + `<path d="M${(room * scale).toFixed(1)} ${top + 3}v20" stroke="var(--ink)"
-    stroke-width="2"/>${text(0, top + 34, "Grey at its left: x, and the gradient that comes in.")}`;
+    stroke-width="2"/>${text(0, top + 34, "Gray at its left: x, and the gradient that comes in.")}`;
 }
 
+// What happened stands in brackets behind its bytes: a name may be one thing or several, and have commas.
 function sentence(form, found, step, backward, peak, N) {
   const bytes = total(alive(found, step)), last = turn(form, found) - 1;
   const born = found.find((life) => life.born === step);
   const life = born ?? found.find(({ died }) => died === step);
   const side = blockSide(N), many = Math.ceil(N / side) ** 2;
-  const loop = life.name.includes("block of") ? `, the first of ${many.toLocaleString("en-US")} blocks,` : "";
+  const loop = life.name.includes("block of") ? `, the first of ${many.toLocaleString("en-US")}` : "";
   const saved = step === last ? `, of which autograd keeps ${amount(kept(form, found))}` : "";
-  return `Step ${step + 1} of ${stepsOf(found)}, ${backward ? "backward" : "forward"}: the ${life.name}${loop} ${
-    born ? "takes" : "gives back"} ${amount(life.bytes)}; ${amount(bytes)} are alive${
+  return `Step ${step + 1} of ${stepsOf(found)}, ${backward ? "backward" : "forward"}: ${amount(life.bytes)} ${
+    born ? "allocated" : "freed"} (${life.name}${loop}); ${amount(bytes)} are alive${
     bytes === peak ? ", the peak" : ""}${saved}.`;
 }
 

@@ -15,7 +15,7 @@ from nonlocal_tut.arguments import one_of
 
 LANGUAGES = ("en", "zh")
 HOLE = re.compile(r"\{\d+\}")
-SCRIPT = re.compile(r"(<(script|style)\b.*?</\2>)", re.DOTALL)
+CODE = re.compile(r"(<(script|style|code)\b.*?</\2>)", re.DOTALL)
 TEXT = re.compile(r'(?<=>)[^<>]+(?=<)|(?<= aria-label=")[^"]+(?=")')
 
 _spoken = "en"
@@ -41,17 +41,23 @@ def markup(text: str) -> str:
     """HTML or SVG with its texts and its labels for the ear in the language in use."""
     if _spoken == "en":
         return text
-    pieces = SCRIPT.split(text)  # between two texts: a script or style, and its name
+    pieces = CODE.split(text)  # between two texts: a script, style or code, and its name
     texts = (TEXT.sub(lambda m: escape(say(unescape(m[0]))), t) for t in pieces[::3])
-    return "".join(text + script for text, script in zip(texts, [*pieces[1::3], ""], strict=True))
+    return "".join(text + code for text, code in zip(texts, [*pieces[1::3], ""], strict=True))
 
 
 def live(html: str) -> str:
-    """HTML whose scripts write English: in another language, with what translates it."""
+    """HTML whose scripts write English: in another language, with what translates it.
+
+    A page has many figures; the first one's script translates all that any of them writes.
+    """
     if _spoken == "en":
         return html
     call = f"listen(document, speaker({json.dumps(catalogue(_spoken), ensure_ascii=False)}));"
-    return f'{markup(html)}<script>(() => {{\n"use strict";\n{script()}{call}\n}})();</script>'
+    once = "if (document.isTranslated) return;\ndocument.isTranslated = true;\n"
+    return (
+        f'{markup(html)}<script>(() => {{\n"use strict";\n{once}{script()}{call}\n}})();</script>'
+    )
 
 
 def script() -> str:
@@ -93,9 +99,13 @@ def _filler(held: list[str]) -> Callable[[re.Match[str]], str]:
 
 @cache
 def _with_holes(language: str) -> list[tuple[re.Pattern[str], str]]:
-    """[(pattern, translation)]: what has most letters of its own is tried first."""
+    """[(pattern, translation)]: what has most letters of its own is tried first.
+
+    But last what begins with a hole, which would swallow how another sentence begins: in
+    "✗ 1.3 not yet: 63 wide, …" it is not all before "wide" that is a width.
+    """
     found = [s for s in catalogue(language) if HOLE.search(s)]
-    found.sort(key=lambda s: -len(HOLE.sub("", s)))
+    found.sort(key=lambda s: (bool(HOLE.match(s)), -len(HOLE.sub("", s))))
     return [
         (re.compile("(.+?)".join(map(re.escape, HOLE.split(s)))), catalogue(language)[s])
         for s in found

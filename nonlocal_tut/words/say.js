@@ -6,7 +6,8 @@ function speaker(catalogue) {
   const literal = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   const patterns = Object.keys(catalogue)
     .filter((sentence) => sentence.search(holes) >= 0)
-    .sort((a, b) => b.replace(holes, "").length - a.replace(holes, "").length)
+    .sort((a, b) => (a.search(holes) === 0) - (b.search(holes) === 0)
+      || b.replace(holes, "").length - a.replace(holes, "").length)
     .map((s) => [new RegExp(`^${s.split(holes).map(literal).join("(.+?)")}$`), catalogue[s]]);
   const known = new Map();
 
