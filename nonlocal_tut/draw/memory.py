@@ -38,7 +38,7 @@ SHARE = 0.1  # of the peak: what is smaller is drawn in one
 
 
 def areas(sizes: Mapping[str, int]) -> None:
-    """A square for each tensor, side by side, whose area is its bytes.
+    """A square for each tensor, side by side, the largest first, whose area is its bytes.
 
     sizes: bytes under the tensor's name; what is none of x, query, key, value and output is drawn
     as an affinity. Raises ValueError for no tensor, and for one without bytes.
@@ -46,10 +46,10 @@ def areas(sizes: Mapping[str, int]) -> None:
     mapping("sizes", sizes, "bytes")
     if not sizes or not all(is_number(size) and size > 0 for size in sizes.values()):
         raise ValueError(f"sizes must hold bytes above 0, got {dict(sizes)}")
-    sides = [size**0.5 for size in sizes.values()]
-    largest, left = max(sides), 0.0
+    largest, left = max(sizes.values()) ** 0.5, 0.0
     _, ax = plt.subplots(figsize=(WIDTH, 3.1))
-    for (name, size), side in zip(sizes.items(), sides, strict=True):
+    for name, size in sorted(sizes.items(), key=lambda tensor: -tensor[1]):
+        side = size**0.5
         room = max(side, 0.36 * largest)  # for the words below
         x = left + (room - side) / 2
         ax.add_patch(plt.Rectangle((x, 0), side, side, fc=ROLES.get(name, AFFINITY), ec=INK))
