@@ -28,7 +28,7 @@ FILES = {
     "book/claims.md": "# Claims\n\n"
     "| id | the article says | verdict | what came out, and its cell |\n"
     "|---|---|---|---|\n"
-    "| A1 | its source | holds | cited, not run: {cite:t}`two` |\n"
+    "| A1 | its source | holds | Cited, not run: {cite:t}`two` |\n"
     "| A2 | it is near | holds, with limits | Near ([the cell](#claim-a2-1)). |\n"
     "| A4 | it is far | holds | [Near](#claim-a4-1), [far](#claim-a4-2). |\n",
 }

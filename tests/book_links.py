@@ -132,9 +132,9 @@ def claims_are_backed(book):
         if wrong := {name for name, _ in links if name != claim.id.lower()}:
             found.append(f"{claim.where}: it links to the cells of {', '.join(sorted(wrong))}")
         linked |= {(claim.id, page) for page in pages}
-        if not pages and not ("cited, not run" in claim.place and "{cite" in claim.place):
+        if not pages and not ("Cited, not run" in claim.place and "{cite" in claim.place):
             found.append(
-                f"{claim.where}: neither a link to a tagged cell nor “cited, not run” and a cite"
+                f"{claim.where}: neither a link to a tagged cell nor “Cited, not run” and a cite"
             )
         for page in sorted(pages):
             number = len(tagged.get((claim.id, page), []))

@@ -52,7 +52,7 @@ class Claim:
     where: str
     id: str
     verdict: str
-    place: str  # the last column: links to pages, or "cited, not run" and a citation
+    place: str  # the last column: links to pages, or "Cited, not run" and a citation
 
 
 class Book:

@@ -150,7 +150,7 @@ BROKEN = {
         (f"{CLAIMS}:6, A2: ", "the verdict", swap(CLAIMS, "it is near", "near | not far")),
         (f"{CLAIMS}:6, A17: ", "an unknown", swap(CLAIMS, "A2 |", "A17 |")),
         (f"{CLAIMS}:6, A4: ", "repeated", swap(CLAIMS, "A2 |", "A4 |")),
-        (f"{CLAIMS}:5, A1: ", "neither", swap(CLAIMS, "cited, not run", "seen")),
+        (f"{CLAIMS}:5, A1: ", "neither", swap(CLAIMS, "Cited, not run", "seen")),
         (f"{CLAIMS}:5, A1: ", "neither", swap(CLAIMS, "{cite:t}`two`", "its author")),
         (f"{CLAIMS}:6, A2: ", "cells of a4", swap(CLAIMS, "claim-a2-1", "claim-a4-1")),
         (CLAIMS, "no table", swap(CLAIMS, "verdict", "so?")),
