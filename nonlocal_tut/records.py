@@ -20,7 +20,7 @@ def folder() -> Traversable:
 
 
 def read(name: str) -> dict[str, Any]:
-    """The file of that name, as read("bench_cpu"). Raises FileNotFoundError if it is not kept."""
+    """The file of that name, as `read("bench_cpu")`. Raises FileNotFoundError if there is none."""
     instance("name", name, str, "a text")
     file = folder() / f"{name}.json"
     if not file.is_file():

@@ -1,11 +1,14 @@
 """The page of the module's names has every public one; the sections that docstrings name exist."""
 
+import dataclasses
 import importlib
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 from book_pages import Book
+from book_targets import readable
 from data_files import ROOT
 from public_names import LISTED, names_in
 
@@ -34,6 +37,23 @@ def test_every_name_is_there_and_documented(module, members):
         value = getattr(room, name)
         if callable(value) and not isinstance(value, type):
             assert len(value.__doc__ or "") > 40, f"{module}.{name} has no docstring"
+
+
+@dataclasses.dataclass
+class Kept:
+    size: tuple[Path, ...] = ()
+    rows: list = dataclasses.field(default_factory=list)
+    names: dict = dataclasses.field(default_factory=dict)
+    made: type = Book
+
+
+def test_a_default_is_shown_as_one_would_write_it():
+    signature = str(inspect.signature(Kept))
+    assert "<factory>" in signature and "<class 'book_pages.Book'>" in signature
+    shown, _ = readable(None, "class", "Kept", Kept, {}, signature, None)
+    assert "rows: list = []" in shown and "names: dict = {}" in shown and shown.count("<") == 0
+    assert "= Book)" in shown and "size: tuple[pathlib.Path, ...] = ()" in shown
+    assert readable(None, "function", "f", len, {}, None, None) is None
 
 
 def sections():

@@ -3,8 +3,10 @@
 import copy
 import json
 import os
+import re
 import subprocess
 import sys
+from html import unescape
 
 import portable
 import pytest
@@ -128,20 +130,30 @@ def test_a_row_is_written_once_and_the_table_follows(row, tmp_path):
     assert [r["python"] for r in data["rows"]] == ["3.11.9", "3.12.1"]
     assert data["provenance"]["date"] == "2026-11-28"
     table = file.with_suffix(".txt").read_text(encoding="utf-8")
-    packages = "Python 3.12.1, torch 2.13.0, numpy 2.4.6, matplotlib 3.11.2"
-    assert f"| {packages} | one thread | 1,234 of 1,234 | 1,234 of 1,234 | 5 |" in table
-    assert "What failed" not in table
+    passed = "1,234&nbsp;of&nbsp;1,234"
+    assert f"| plain | 2.13.0, 3.12 | {passed} | {passed} |\n" in table
+    assert table.count("- plain: one thread\n") == 1
+    assert "- plain: Python 3.12.1, torch 2.13.0, numpy 2.4.6, matplotlib 3.11.2\n" in table
+    assert "A run takes 5 minutes." in table and "What failed" not in table
 
 
 def test_a_failure_is_named_and_the_report_fails(row, tmp_path, capsys):
     tested_on.write(row, tmp_path / "good.json")
     assert tested_on.main([str(tmp_path / "good.json")]) == 0
     assert "failed" not in capsys.readouterr().out
-    row["tests"] |= {"failed": 1, "failures": ["tests.test_a: test_b"]}
+    bad = ["tests.test_a: test_b[{'c': 1}]", "tests.test_a: test_d[<e>]"]
+    row["tests"] |= {"failed": 2, "failures": bad}
+    row["notebooks"] |= {"failed": 1, "failures": ["book.a.ipynb: Cell 2"]}
     tested_on.write(row, tmp_path / "bad.json")
     assert tested_on.main([str(tmp_path / name) for name in ("good.json", "bad.json")]) == 1
     said = capsys.readouterr().out
-    assert "| 1,234 of 1,235 |" in said and "- torch 2.13.0, plain: `tests.test_a: test_b`" in said
+    assert "| 1,234&nbsp;of&nbsp;1,236 |" in said
+    assert "- torch 2.13.0, plain: 1 cell, 2 tests\n" in said and said.count("<details>") == 1
+    block = said[said.index("<details>") : said.index("</details>")]
+    assert "\n\n" not in block, "an empty line ends a block of HTML, and the rest would be Markdown"
+    shown = re.findall("<code>(.*?)</code>", block.replace("<wbr>", ""))
+    assert [unescape(name) for name in shown] == ["book.a.ipynb: Cell 2", *bad]
+    assert "test_<wbr>b[{'c': 1}]" in block
 
 
 def test_a_run_that_did_not_end_fails_the_report(row, tmp_path, capsys):

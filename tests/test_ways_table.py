@@ -18,7 +18,14 @@ SENTENCES = {  # how those of our own that may stand in the table begin
 
 def test_the_text_is_made_from_the_data():
     assert ways.TABLE.read_text(encoding="utf-8") == ways.rendered(DATA)
+    assert "| `fused` | `matmul` | `chunked` |" in ways.rendered(DATA), "short: a phone is narrow"
     assert {*ways.WAYS, *ways.WRAPPED} - {*DATA["ways"]} <= {*ways.LONG}
+
+
+def test_code_in_a_sentence_is_marked_as_code():
+    said = 'E: attention="chunked" has none; use jacrev, or attention="matmul"'
+    marked = 'E: `attention="chunked"` has none; use jacrev, or `attention="matmul"`'
+    assert ways.code(said) == marked
 
 
 @pytest.mark.parametrize("way", [way for way in ways.WAYS if way in DATA["ways"]])

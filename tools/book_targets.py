@@ -3,8 +3,10 @@
 A cell tagged claim-A9 in chapter 2 gets the target claim-a9-2, so that the page of claims leads to
 the cell itself, and a notebook opened on Colab shows nothing of it. A folded cell is named after
 its first comment. "See chapter 5" in a docstring becomes a link, as does "the appendix on bytes".
+A default value in a signature is what one would write.
 """
 
+import dataclasses
 import re
 
 from docutils import nodes
@@ -60,9 +62,25 @@ def link_pages(app, what, name, obj, options, lines):
         lines[number] = PAGE.sub(lambda m: f":doc:`{m[0]} </{pages[m[0]]}>`", line)
 
 
+def readable(app, what, name, obj, options, signature, returns):
+    """A default as one would write it: {} for <factory>, Module for <class 'torch.nn.Module'>.
+
+    Sphinx parses no signature that holds one, and shows the types in it as `~torch.Tensor`, too.
+    """
+    if not signature:
+        return None
+    signature = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", signature)
+    if dataclasses.is_dataclass(obj):
+        for made in (field.default_factory for field in dataclasses.fields(obj) if field.init):
+            if made is not dataclasses.MISSING:
+                signature = signature.replace("<factory>", repr(made()), 1)
+    return signature, returns
+
+
 def setup(app):
     app.connect("doctree-read", mark_claims)
     app.connect("doctree-read", mark_headings)
     app.connect("doctree-read", name_folds)
     app.connect("autodoc-process-docstring", link_pages)
+    app.connect("autodoc-process-signature", readable)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -5,6 +5,7 @@ python tools/tested_on.py FILE ...     what these files say, as Markdown; fails 
 
 import json
 import sys
+from html import escape
 from pathlib import Path
 
 FILE = Path(__file__).resolve().parent.parent / "book" / "data" / "tested_on.json"
@@ -36,24 +37,51 @@ def share(found):
     return f"{found['passed']:,} of {found['passed'] + found['failed']:,}"
 
 
+def named(row):
+    """A run, as its failures name it."""
+    return f"torch {row['torch'].split('+')[0]}, {row['machine']}"
+
+
 def rendered(data):
-    """The table, in Markdown; below it what failed, by name, and where it ran."""
-    lines = ["| with | and with | cells of pages | unit tests | minutes |", "|---" * 5 + "|"]
-    failures = []
+    """The table, in Markdown, narrow enough for a phone; below it how each ran, and what failed."""
+    lines = ["| run | torch, Python | cells of pages | unit tests |", "|---" * 4 + "|"]
+    machines, packages = {}, {}
     for row in data["rows"]:
-        packages = ", ".join(f"{name} {row[name]}" for name in ("torch", "numpy", "matplotlib"))
-        cells = [f"Python {row['python']}, {packages}", row["told"]]
-        cells += [share(row[suite]) for suite in SUITES]
-        cells.append(f"{sum(row[suite]['minutes'] for suite in SUITES):.0f}")
-        lines.append(f"| {' | '.join(cells)} |")
-        for name in (name for suite in SUITES for name in row[suite]["failures"]):
-            failures.append(f"- torch {row['torch']}, {row['machine']}: `{name}`")
-    if failures:
-        lines += ["", "What failed:", "", *failures]
+        torch, python, machine = same(row)
+        counts = " | ".join(share(row[suite]).replace(" ", "&nbsp;") for suite in SUITES)
+        lines.append(f"| {machine} | {torch.split('+')[0]}, {python} | {counts} |")
+        machines[f"- {machine}: {row['told']}"] = None
+        had = ", ".join(f"{name} {row[name]}" for name in ("torch", "numpy", "matplotlib"))
+        packages.setdefault(f"Python {row['python']}, {had}", []).append(machine)
+    lines += ["", *machines, "", "Installed were:", ""]
+    lines += [f"- {', '.join(runs)}: {had}" for had, runs in packages.items()]
+    lines += failures([row for row in data["rows"] if any(row[s]["failed"] for s in SUITES)])
     places = sorted({f"{row['processor']} ({row['system']})" for row in data["rows"]})
-    said = data["provenance"]
-    lines += ["", f"By `{said['command']}`, last on {said['date']}, on {' and '.join(places)}."]
+    minutes = sorted(round(sum(row[s]["minutes"] for s in SUITES)) for row in data["rows"])
+    took = " to ".join(f"{m}" for m in dict.fromkeys((minutes[0], minutes[-1])))
+    said = f"By `{data['provenance']['command']}`, last on {data['provenance']['date']}"
+    lines += ["", f"{said}, on {' and '.join(places)}. A run takes {took} minutes."]
     return "\n".join(lines) + "\n"
+
+
+def failures(rows):
+    """How many a run; their names folded, in HTML, since in Markdown its quotes would be curled."""
+    if not rows:
+        return []
+    lines, names = ["", "What failed:", ""], []
+    for row in rows:
+        counts = [
+            f"{n} {word}{'s' * (n > 1)}"
+            for word, n in zip(("cell", "test"), (row[s]["failed"] for s in SUITES), strict=True)
+            if n
+        ]
+        lines.append(f"- {named(row)}: {', '.join(counts)}")
+        names += [f"<p>{named(row)}</p>", "<ul>"]
+        for name in (name for suite in SUITES for name in row[suite]["failures"]):
+            broken = escape(name, quote=False).replace("_", "_<wbr>")  # a line may end there
+            names.append(f"<li><code>{broken}</code></li>")
+        names.append("</ul>")
+    return [*lines, "", "<details><summary>Their names</summary>", *names, "</details>"]
 
 
 def main(argv=None):

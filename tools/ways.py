@@ -11,6 +11,7 @@ import copy
 import json
 import pickle
 import platform
+import re
 import sys
 import warnings
 from datetime import UTC, datetime
@@ -214,10 +215,15 @@ def tried(ways=tuple(WAYS)):
     }
 
 
+def code(sentence):
+    """What is written like attention="fused" is code on the page; its quotes stay straight."""
+    return re.sub(r'\w+="[^"]*"', r"`\g<0>`", sentence)
+
+
 def rendered(data):
     """The table, in Markdown; sentences stand below it, each once."""
     notes = {}
-    lines = ["| way | " + " | ".join(f'`attention="{a}"`' for a in ATTENTION) + " |"]
+    lines = ["| way | " + " | ".join(f"`{a}`" for a in ATTENTION) + " |"]
     lines.append("|---" * (1 + len(ATTENTION)) + "|")
     for way, by_attention in data["ways"].items():
         cells = []
@@ -231,9 +237,9 @@ def rendered(data):
                 cell = "no (" + ", ".join(str(n) for n in sorted({notes[e] for e in ends.values()}))
                 cell += ")"
             cells.append(cell)
-        lines.append(f"| {way} | " + " | ".join(cells) + " |")
+        lines.append(f"| {code(way)} | " + " | ".join(cells) + " |")
     where = data["provenance"]
-    told = [f"{number}. {end}" for end, number in notes.items()]
+    told = [f"{number}. {code(end)}" for end, number in notes.items()]
     told.append(f"\nTried with torch {where['torch']} on {where['date']}, by `{where['command']}`.")
     return "\n".join([*lines, "", *told]) + "\n"
 

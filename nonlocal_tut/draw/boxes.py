@@ -41,7 +41,7 @@ def product(left: str, right: str, result: str, scale: Mapping[str, float]) -> N
     """A matrix product as three boxes: the left and the right one meet in the result's corner.
 
     left, right, result: "name rows columns", as "query N C/8"; the name's first word of `TENSORS`
-    that fits gives the color; scale: how long each side is drawn, {"N": 3, "C/8": 0.8}, in inches.
+    that fits gives the color; scale: how long each side is drawn, `{"N": 3, "C/8": 0.8}`, inches.
 
     Raises ValueError if the sides that meet differ. See chapter 2, "What does each bmm multiply?".
     """

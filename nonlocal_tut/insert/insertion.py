@@ -22,8 +22,8 @@ def insert_after(
     """Put a block behind each named module of a model, and return the same model.
 
     - `blocks`: {name as in `model.named_modules()`: a block, or a factory that makes one from the
-      channel count, as {"layer3.4": NonLocalBlock}}. A block maps (B, C, …) to the same shape. If
-      the module returns a tuple or a dict, its first (B, C, …) tensor passes through the block.
+      channel count, as `{"layer3.4": NonLocalBlock}`}. A block maps (B, C, …) to the same shape.
+      If the module returns a tuple or a dict, its first (B, C, …) tensor passes through the block.
     - `example`: what a dry run calls the model with: a tensor, a tuple of arguments or a dict of
       keyword arguments. None: an image, sequence or volume that fits the model's first convolution.
 

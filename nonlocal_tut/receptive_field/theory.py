@@ -87,7 +87,7 @@ def theoretical(layers_or_module: list[tuple[Any, ...]] | nn.Module) -> Receptiv
     The input has size = stride = 1 and padding = 0, and layer l of dilation d makes of them
     size + d·(kernel_l - 1)·stride,  stride·stride_l,  padding + padding_l·stride.
 
-    Read from a module: convolutions (padding="same" too), max and average pools, pointwise layers
+    Read from a module: convolutions (`padding="same"` too), max and average pools, pointwise layers
     (activations, Dropout, BatchNorm in its eval sense), Sequential, their functional forms, and
     sums, products and concatenations of branches. Where branches meet, the largest field counts;
     all must have the same stride and center. ceil_mode only adds an output at the far border and
