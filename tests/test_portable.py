@@ -130,7 +130,7 @@ def test_a_row_is_written_once_and_the_table_follows(row, tmp_path):
     assert [r["python"] for r in data["rows"]] == ["3.11.9", "3.12.1"]
     assert data["provenance"]["date"] == "2026-11-28"
     table = file.with_suffix(".txt").read_text(encoding="utf-8")
-    passed = "1,234&nbsp;of&nbsp;1,234"
+    passed = "1,234/1,234"
     assert f"| plain | 2.13.0, 3.12 | {passed} | {passed} |\n" in table
     assert table.count("- plain: one thread\n") == 1
     assert "- plain: Python 3.12.1, torch 2.13.0, numpy 2.4.6, matplotlib 3.11.2\n" in table
@@ -147,7 +147,7 @@ def test_a_failure_is_named_and_the_report_fails(row, tmp_path, capsys):
     tested_on.write(row, tmp_path / "bad.json")
     assert tested_on.main([str(tmp_path / name) for name in ("good.json", "bad.json")]) == 1
     said = capsys.readouterr().out
-    assert "| 1,234&nbsp;of&nbsp;1,236 |" in said
+    assert "| 1,234/1,236 |" in said
     assert "- torch 2.13.0, plain: 1 cell, 2 tests\n" in said and said.count("<details>") == 1
     block = said[said.index("<details>") : said.index("</details>")]
     assert "\n\n" not in block, "an empty line ends a block of HTML, and the rest would be Markdown"

@@ -48,7 +48,7 @@ def rendered(data):
     machines, packages = {}, {}
     for row in data["rows"]:
         torch, python, machine = same(row)
-        counts = " | ".join(share(row[suite]).replace(" ", "&nbsp;") for suite in SUITES)
+        counts = " | ".join(share(row[suite]).replace(" of ", "/") for suite in SUITES)
         lines.append(f"| {machine} | {torch.split('+')[0]}, {python} | {counts} |")
         machines[f"- {machine}: {row['told']}"] = None
         had = ", ".join(f"{name} {row[name]}" for name in ("torch", "numpy", "matplotlib"))
