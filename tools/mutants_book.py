@@ -26,6 +26,7 @@ from mutants_book_judged import Copy, Mutated, noticed_by  # noqa: E402
 from mutants_book_made import data_mutants, mutants, unchanged  # noqa: E402
 from mutants_book_report import RUNNABLE, as_json, show, summary  # noqa: E402
 from normal_form import read  # noqa: E402
+from repository import git  # noqa: E402
 
 REPORT = ROOT / "book" / "data" / "mutants_book.json"
 RUN = ROOT / "_build" / "mutants_book.txt"
@@ -69,9 +70,8 @@ def main(argv=None):
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     book = WholeBook(ROOT)
-    if odd := {p: rule for p in book.pages if (rule := noticed_by(book, unchanged(book, p)))}:
-        sys.exit(f"Without a mistake a rule speaks already, so that it would judge nothing: {odd}")
-    started, rows = time.monotonic(), []
+    said_before_any(book)
+    started, rows, begun_at = time.monotonic(), [], git("rev-parse", "HEAD")
     made = mutants(book, args.pages, args.seed)
     if not args.pages:
         made += data_mutants(ROOT, args.data, args.seed)
@@ -80,13 +80,20 @@ def main(argv=None):
         rows.append((mutant, rule))
         if number % 200 == 0 or number == len(made):
             print(f"{number} of {len(made)}, {time.monotonic() - started:.0f} s", flush=True)
+    said_before_any(book)  # nobody has changed a file meanwhile
     ran = run_some(book, rows, args)
-    report = summary(rows, ran, args)
+    report = summary(rows, ran, begun_at, args.seed)
     show(report)
     if not args.pages:
         REPORT.write_text(as_json(report), encoding="utf-8")
         print(f"Written: {REPORT.relative_to(ROOT)}")
     return 0
+
+
+def said_before_any(book):
+    """Ends the run if a rule speaks where no mistake is: it would judge nothing."""
+    if odd := {p: rule for p in book.pages if (rule := noticed_by(book, unchanged(book, p)))}:
+        sys.exit(f"Without a mistake a rule speaks already, so that it would judge nothing: {odd}")
 
 
 def run_some(book, rows, args):

@@ -6,8 +6,6 @@ import json
 import platform
 from collections import Counter, defaultdict
 
-from repository import git
-
 NUMBERS = ("number", "number in a caption", "number in an alt text", "number in a table")
 RUNNABLE = ("number in code", "number in an output", "assertion gone", "number in data")
 # What no rule is there to catch, and why; their survivors are counted, not listed.
@@ -24,7 +22,7 @@ NOT_CAUGHT = {
 }
 
 
-def summary(rows, ran, args):
+def summary(rows, ran, commit, seed):
     """The report, as book/data/schemas/mutants_book.json says."""
     counts = defaultdict(lambda: defaultdict(Counter))
     survivors = []
@@ -49,7 +47,7 @@ def summary(rows, ran, args):
         if made:
             numbers[page] = {"made": made, "caught": caught}
     return {
-        "provenance": origin(args),
+        "provenance": origin(commit, seed),
         "numbers": numbers,
         "pages": pages,
         "by_rule": dict(Counter(rule for _, rule in rows if rule).most_common()),
@@ -58,14 +56,14 @@ def summary(rows, ran, args):
     }
 
 
-def origin(args):
+def origin(commit, seed):
     return {
         "command": "make mutants-book",
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "commit": git("rev-parse", "HEAD"),
+        "commit": commit,
         "python": platform.python_version(),
         "packages": {n: importlib.metadata.version(n) for n in ("torch", "nbval", "nbformat")},
-        "seed": args.seed,
+        "seed": seed,
     }
 
 
