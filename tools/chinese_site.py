@@ -20,6 +20,7 @@ from nonlocal_tut import words
 
 SOURCE = ROOT / "_build" / "zh"
 SHOWN = ("image/svg+xml", "text/html")
+DRAWN = [BOOK / "_static" / "cousins.svg"]  # figures of a page that no cell makes
 ANSWER = re.compile(r"^[○✗✓] .*$", re.MULTILINE)  # of `check`
 
 
@@ -40,6 +41,17 @@ def write_sources(source=SOURCE):
     put(source / "addresses.json", json.dumps(addresses, indent=1))
     for part in ("_static", "_templates", "data", "references.bib"):
         mirror(BOOK / part, source / "book" / part)
+    for path in DRAWN:
+        put(source / path.relative_to(ROOT), in_chinese(path.read_text(encoding="utf-8")))
+
+
+def in_chinese(markup):
+    """SVG or HTML with its words in Chinese."""
+    words.use("zh")
+    try:
+        return words.markup(markup)
+    finally:
+        words.use("en")
 
 
 def address_of(path):
@@ -78,6 +90,8 @@ def config(site):
     settings["html_js_files"] = [*settings["html_js_files"], "zh.js"]
     for key in ("nb_code_prompt_show", "nb_code_prompt_hide"):
         settings[key] = site[settings[key]]
+    settings["togglebutton_hint"] = site["Click to show"]
+    settings["togglebutton_hint_hide"] = site["Click to hide"]
     return found
 
 

@@ -34,11 +34,12 @@ FONTS = ("fa-solid-900", "fa-regular-400", "fa-brands-400")
 SPHINX_SEARCH = r"searchtools\.js|language_data\.js|searchindex\.js"
 LANDMARK = 'id="pst-primary-sidebar" role="navigation" aria-label="{}"'
 BOOK_LIST, BACKLINK = "The book", "what it is good for"  # for the ear
+SOLUTION = "Solution"  # sphinx-exercise has no other language for it
 NUMBER = r'<span [^>]*>\[</span><a role="doc-backlink"( href="[^"]*")>\d+</a><span [^>]*>\]</span>'
 # A short formula with what must not be parted from it, if that has not been seen to.
 FORMULA = (
-    r'(?<!class="glued">)(?<!class="glued">\()(\(?)(<span class="math[^>]*>\\\(.{1,30}?\\\)</span>)'
-    r"([,.;:?!)’]*)"
+    r'(?<!class="glued">)(?<!class="glued">[(（“])([(（“]?)'
+    r'(<span class="math[^>]*>\\\(.{1,120}?\\\)</span>)([,.;:?!)’，。；：？！、）”》]*)'
 )
 TYPESETTING = """<script>
     // book.js takes this away when formulas are set; if that fails, time does.
@@ -135,6 +136,7 @@ def mend(html, say=str):
     html = re.sub(r'\s*<script defer src="[^"]*fontawesome\.js[^>]*></script>', "", html)
     html = re.sub(rf'\s*<script[^>]*src="[^"]*(?:{SPHINX_SEARCH})[^>]*></script>', "", html)
     html = re.sub(rf'\s*<link[^>]*href="[^"]*(?:{SPHINX_SEARCH})[^>]*>', "", html)
+    html = html.replace(f">{SOLUTION}</p>", f">{say(SOLUTION)}</p>")
     html = re.sub(r"<title>(.*?) &#8212; \1</title>", r"<title>\1</title>", html)
     html = re.sub(r'(<html[^>]*data-theme=)"auto"', r'\1"light"', html)
     first, *others = re.findall(r'<meta name="viewport"[^>]*>', html) or [""]

@@ -8,7 +8,7 @@ import re
 import sys
 from html import unescape
 
-from chinese_site import SHOWN
+from chinese_site import DRAWN, SHOWN
 from figure_script import Script
 from normal_form import read
 from repository import ROOT
@@ -77,6 +77,12 @@ def in_check():
         yield from sentences(ast.parse(path.read_text(encoding="utf-8")))
 
 
+def in_drawings():
+    """The words of the figures that were drawn by hand."""
+    for path in DRAWN:
+        yield from texts(path.read_text(encoding="utf-8"))
+
+
 def in_calculator():
     """What stands in for the calculator where no scripts run."""
     yield from texts(calculator.stand_in())
@@ -123,7 +129,7 @@ def texts(markup):
 def everything():
     """{text: where it is shown}; of those that differ in their numbers alone, the first."""
     found, met = {}, set()
-    for source in (in_outputs, in_figures, in_check, in_calculator):
+    for source in (in_outputs, in_figures, in_check, in_drawings, in_calculator):
         for text in source():
             text = " ".join(text.split())
             form = re.sub(r"[\d.,]*\d", "#", text)
