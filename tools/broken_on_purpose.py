@@ -16,7 +16,7 @@ from sphinx.util.docutils import SphinxDirective
 
 
 def share(part, whole):
-    return f"{part:,} ·\u00a0{100 * part / whole:.0f}\u00a0%" if whole else "–"
+    return f"{part:,}\u00a0·\u00a0{100 * part / whole:.0f}\u00a0%" if whole else "–"
 
 
 def table(head, rows):
