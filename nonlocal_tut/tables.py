@@ -23,8 +23,7 @@ class Table:
         self.rows = [tuple(map(_text, row)) for row in given]
         columns = list(zip(*given, strict=True)) or [()] * len(self.head)
         self._numbers = [bool(cells) and all(map(_is_number, cells)) for cells in columns]
-        texts = zip(*self.rows, strict=True) if self.rows else columns
-        self._kernels = [set(cells) <= {*KERNELS, "none"} for cells in texts]
+        self._kernels = [{*map(_text, cells)} <= {*KERNELS, "none"} for cells in columns]
 
     def __repr__(self) -> str:
         lines = [self.head, *self.rows]

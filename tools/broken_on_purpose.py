@@ -39,13 +39,13 @@ def of_module(data, head, words):
 def of_pages(data, head, words):
     """A row for each page: its numbers in sentences, captions, texts for the blind, and tables."""
     pages = sorted(data["numbers"].items(), key=lambda item: (".md" in item[0], item[0]))
-    rows = [(link(page), n["made"], share(n["caught"], n["made"])) for page, n in pages]
-    return table(head, rows)
-
-
-def link(page):
-    name = page.removeprefix("book/")
-    return f"[]({name})" if name.endswith((".md", ".ipynb")) else f"`{name}`"
+    return table(
+        head,
+        [
+            (f"[]({page.removeprefix('book/')})", n["made"], share(n["caught"], n["made"]))
+            for page, n in pages
+        ],
+    )
 
 
 def of_kinds(data, head, words):

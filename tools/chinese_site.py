@@ -7,6 +7,7 @@ outputs as the English notebooks have them, with the words in figures and tables
 import json
 import re
 import shutil
+from contextlib import contextmanager
 
 import yaml
 from catalogue import translations
@@ -42,14 +43,16 @@ def write_sources(source=SOURCE):
     for part in ("_static", "_templates", "data", "references.bib"):
         mirror(BOOK / part, source / "book" / part)
     for path in DRAWN:
-        put(source / path.relative_to(ROOT), in_chinese(path.read_text(encoding="utf-8")))
+        with in_chinese():
+            put(source / path.relative_to(ROOT), words.markup(path.read_text(encoding="utf-8")))
 
 
-def in_chinese(markup):
-    """SVG or HTML with its words in Chinese."""
+@contextmanager
+def in_chinese():
+    """The module speaks Chinese meanwhile."""
     words.use("zh")
     try:
-        return words.markup(markup)
+        yield
     finally:
         words.use("en")
 
@@ -105,16 +108,13 @@ def contents(site):
 def with_outputs(text):
     """A notebook's outputs with their words in Chinese."""
     nb = read(text)
-    words.use("zh")
-    try:
+    with in_chinese():
         for cell in nb.cells:
             for output in cell.get("outputs", []):
                 data = output.get("data", {})
                 data |= {kind: words.markup(data[kind]) for kind in SHOWN if kind in data}
                 if output.output_type == "stream":
                     output.text = ANSWER.sub(lambda line: words.say(line[0]), output.text)
-    finally:
-        words.use("en")
     return write(nb)
 
 
