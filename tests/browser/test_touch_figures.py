@@ -107,18 +107,21 @@ each_timeline = pytest.mark.parametrize(
 )
 
 
+def until_at(watched, end):
+    """Fails if the address does not come to end so: it follows a figure a moment later."""
+    watched.page.wait_for_function("(end) => location.href.endsWith(end)", arg=end, timeout=10_000)
+
+
 @each_timeline
 def test_the_address_holds_the_case_and_opens_it(page, visit):
     with visit() as watched:
         root, status, _ = parts(watched, page, "timeline")
         root.locator("[name=form]").select_option("swapped")
         root.locator("[name=side]").select_option("96")
-        watched.page.wait_for_timeout(500)
+        until_at(watched, "#timeline=swapped,1,64,96,T4,1")
         address, said = watched.page.url, status.text_content()
-        assert address.endswith("#timeline=swapped,1,64,96,T4,1")
         root.locator("[name=card]").select_option("A100 40GB")
-        watched.page.wait_for_timeout(500)
-        assert watched.page.url.endswith("#timeline=swapped,1,64,96,A100%2040GB,1")
+        until_at(watched, "#timeline=swapped,1,64,96,A100%2040GB,1")
     with visit() as watched:
         case = address.split("/book/")[1].removesuffix(",1") + ",19"
         root, status, scrubber = parts(watched, f"book/{case}", "timeline")
