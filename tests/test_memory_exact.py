@@ -80,7 +80,7 @@ def test_closed_form_equals_prediction_as_integers():
     check_formula("dot_product", (1, 13, 2, 3), torch.float32)
     check_formula("article", (1, 76, 10, 3), torch.bfloat16)
     draw = random.Random(1000)
-    for i in range(1000):
+    for i in range(300):
         variant = tuple(FORMULAS)[i % len(FORMULAS)]
         shape = (draw.randint(1, 4), draw.randint(8, 96), draw.randint(2, 40), draw.randint(2, 40))
         dtype = draw.choice((torch.float32, torch.float64, torch.bfloat16, torch.float16))

@@ -82,7 +82,8 @@ def test_a_trace_from_a_batch_of_one_holds_for_odd_sides(kind, attention, grad):
 
 @pytest.mark.parametrize("dynamic", [None, True])
 def test_compiled_without_a_graph_break_and_with_odd_sides(dynamic):
-    for kind in KINDS:
+    # With dynamic=True a graph takes five times as long; these are the ones that differ.
+    for kind in ("embedded_gaussian", "concatenation", "pooled") if dynamic else KINDS:
         torch._dynamo.reset()
         block = made(kind)
         compiled = torch.compile(block, backend="aot_eager", fullgraph=True, dynamic=dynamic)

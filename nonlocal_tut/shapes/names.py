@@ -82,7 +82,10 @@ def name_table(sizes: dict[str, int], pooled: bool, widths: set[int] | None = No
     for name, size in _shares(real):
         if widths is None or size in widths or size not in taken:
             size_of[name] = size
-    return {s: [name for name in size_of if size_of[name] == s] for s in size_of.values()}
+    table: Table = {}
+    for name, size in size_of.items():
+        table.setdefault(size, []).append(name)
+    return table
 
 
 def _products(sizes: dict[str, int]) -> Iterator[tuple[str, int]]:
