@@ -15,7 +15,7 @@ from nonlocal_tut import SelfAttention2d, figures, memory, pairwise, records, ta
 from nonlocal_tut.figures.tiles import SCORES, VALUES
 from nonlocal_tut.figures.timeline import ASKED, LINES, TENSORS, run
 from nonlocal_tut.memory.calculator import GPUS
-from nonlocal_tut.memory.report import running
+from nonlocal_tut.memory.sums import running
 
 NAMES = [name for name in figures.__all__ if name != "Figure"]
 each_figure = pytest.mark.parametrize("name", NAMES)
