@@ -161,6 +161,7 @@ def check_table(rows, device):
     assert {row.measured.device for row in rows} == {device}
     head, *lines = str(rows).splitlines()
     assert head.split() == ["shape", "dtype", "predicted", "measured", "difference"]
+    assert rows._repr_html_().count("<tr>") == 1 + len(rows)
     assert lines == [str(row) for row in rows] and len({len(line) for line in lines}) == 1
 
 
@@ -194,7 +195,7 @@ def test_a_difference_has_its_sign_and_is_a_share_of_what_was_measured():
     low = type(row)("article", SHAPE, row.dtype, inference, row.measured)
     expected = 100 * (inference.peak_bytes - row.measured.peak_bytes) / row.measured.peak_bytes
     assert low.percent == pytest.approx(expected) and low.percent < -45
-    assert f"{expected:+.2f} %" in str(low)
+    assert f"{expected:+.2f} %".replace("-", "−") in str(low)
 
 
 def test_sizes_that_are_wrong_are_named():

@@ -125,7 +125,7 @@ def test_a_page_shows_a_table_with_lines_as_code():
     assert f"{start}gradient (bmm) of:<br><code>{OUT}</code></td></tr>" in html
     copy = "hidden: contiguous copy of the gradient in softmax&#x27;s backward of:<br>"
     assert f"{start}{copy}<code>{SOFTMAX}</code></td></tr>" in html
-    assert '<td class="text-end">0.08</td><td></td><td>5 smaller</td>' in html
+    assert '<td class="text-end">0.08</td><td>–</td><td>5 smaller</td>' in html
     large = [a for a in report.at_peak if a.bytes >= report.peak_bytes / 100]
     assert html.count("<tr>") == 1 + len(large) + 1 and len(large) < len(report.at_peak)
 

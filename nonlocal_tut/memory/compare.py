@@ -14,6 +14,7 @@ from nonlocal_tut.memory.report import MIB, Report
 from nonlocal_tut.memory.run import DEVICES, DTYPES
 from nonlocal_tut.memory.variants import VARIANTS
 from nonlocal_tut.pairwise.backends import ASSUMED, assuming, gpu_here
+from nonlocal_tut.tables import table
 
 BMM = tuple(
     VARIANTS
@@ -41,12 +42,21 @@ class Row:
         return 100 * (self.predicted.peak_bytes / self.measured.peak_bytes - 1)
 
     def __str__(self) -> str:
+        variant, shape, predicted, measured, off = self._cells()
+        dtype = str(self.dtype).removeprefix("torch.")
+        return (
+            f"{variant:15s}  {shape:13s}  {dtype:8s} {predicted:>10s} {measured:>10s} {off:>9s} %"
+        )
+
+    def _cells(self) -> tuple[str, str, str, str, str]:
         predicted, measured = (r.peak_bytes / MIB for r in (self.predicted, self.measured))
-        shape, dtype = "×".join(map(str, self.shape)), str(self.dtype).removeprefix("torch.")
         difference = round(self.percent, 2) + 0.0  # no minus before a zero
         return (
-            f"{self.variant:15s}  {shape:13s}  {dtype:8s} {predicted:10,.2f} {measured:10,.2f} "
-            f"{difference:+9.2f} %"
+            self.variant,
+            "×".join(map(str, self.shape)),
+            f"{predicted:,.2f}",
+            f"{measured:,.2f}",
+            f"{difference:+.2f}".replace("-", "−"),
         )
 
 
@@ -54,10 +64,16 @@ HEADER = f"{'':15s}  {'shape':13s}  {'dtype':8s} {'predicted':>10s} {'measured':
 
 
 class Rows(list[Row]):
-    """Rows that print as a table, peaks in MiB."""
+    """Rows that print, and that a notebook shows, as a table, peaks in MiB."""
 
     def __str__(self) -> str:
         return "\n".join([HEADER, *map(str, self)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        head = "block", "shape", "predicted", "measured", "off, %"
+        return table(head, [row._cells() for row in self])._repr_html_()
 
     def worst(self, variants: Iterable[str] = BMM) -> Row:
         """The row of these variants that is furthest off, either way."""

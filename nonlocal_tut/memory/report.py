@@ -139,7 +139,7 @@ def html_table(allocations: Sequence[Allocation]) -> str:
         return ""
     large, rest = _split(allocations)
     rows = [(mib, shape, _described(a)) for mib, shape, a in large]
-    rows += [(mib, "", told) for mib, told in rest]
+    rows += [(mib, "–", told) for mib, told in rest]
     return "\n".join(
         [
             '<table class="table">\n<thead>',
