@@ -14,7 +14,7 @@ from nonlocal_tut.memory.report import MIB, Report
 from nonlocal_tut.memory.run import DEVICES, DTYPES
 from nonlocal_tut.memory.variants import VARIANTS
 from nonlocal_tut.pairwise.backends import ASSUMED, assuming, gpu_here
-from nonlocal_tut.tables import table
+from nonlocal_tut.tables import Table, table
 
 BMM = tuple(
     VARIANTS
@@ -42,13 +42,10 @@ class Row:
         return 100 * (self.predicted.peak_bytes / self.measured.peak_bytes - 1)
 
     def __str__(self) -> str:
-        variant, shape, predicted, measured, off = self._cells()
-        dtype = str(self.dtype).removeprefix("torch.")
-        return (
-            f"{variant:15s}  {shape:13s}  {dtype:8s} {predicted:>10s} {measured:>10s} {off:>9s} %"
-        )
+        return "  ".join(self.cells()) + " %"
 
-    def _cells(self) -> tuple[str, str, str, str, str]:
+    def cells(self) -> tuple[str, str, str, str, str]:
+        """The block, its input's shape, both peaks in MiB, and the difference in %."""
         predicted, measured = (r.peak_bytes / MIB for r in (self.predicted, self.measured))
         difference = round(self.percent, 2) + 0.0  # no minus before a zero
         return (
@@ -60,20 +57,22 @@ class Row:
         )
 
 
-HEADER = f"{'':15s}  {'shape':13s}  {'dtype':8s} {'predicted':>10s} {'measured':>10s}  difference"
+HEAD = "block", "shape", "predicted", "measured", "off, %"
 
 
 class Rows(list[Row]):
     """Rows that print, and that a notebook shows, as a table, peaks in MiB."""
 
-    def __str__(self) -> str:
-        return "\n".join([HEADER, *map(str, self)])
+    def __repr__(self) -> str:
+        return repr(self._table())
 
-    __repr__ = __str__
+    __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        head = "block", "shape", "predicted", "measured", "off, %"
-        return table(head, [row._cells() for row in self])._repr_html_()
+        return self._table()._repr_html_()
+
+    def _table(self) -> Table:
+        return table(HEAD, [row.cells() for row in self])
 
     def worst(self, variants: Iterable[str] = BMM) -> Row:
         """The row of these variants that is furthest off, either way."""
