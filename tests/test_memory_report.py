@@ -121,10 +121,14 @@ def test_a_page_shows_a_table_with_lines_as_code():
     html, text = report._repr_html_(), str(report).splitlines()
     assert html.startswith(f"<p>{text[0]}</p>\n<p>{text[1]}</p>\n<table")
     start = '<tr><td class="text-end">4.00</td><td>1×1024×1024</td><td>'
-    assert f"{start}<code>{SOFTMAX}</code></td></tr>" in html
-    assert f"{start}gradient (bmm) of:<br><code>{OUT}</code></td></tr>" in html
+    softmax = "<code>return energy.<wbr>softmax(dim=-1)</code>"
+    out = "<code>out = torch.<wbr>bmm(value, attention.<wbr>transpose(1, 2))</code>"
+    gradient = "gradient (<code>_softmax_<wbr>backward_<wbr>data</code>) of:<br>"
+    assert f"{start}{softmax}</td></tr>" in html
+    assert f"{start}gradient (<code>bmm</code>) of:<br>{out}</td></tr>" in html
+    assert f"{start}{gradient}{softmax}</td></tr>" in html
     copy = "hidden: contiguous copy of the gradient in softmax&#x27;s backward of:<br>"
-    assert f"{start}{copy}<code>{SOFTMAX}</code></td></tr>" in html
+    assert f"{start}{copy}{softmax}</td></tr>" in html
     assert '<td class="text-end">0.08</td><td>–</td><td>5 smaller</td>' in html
     large = [a for a in report.at_peak if a.bytes >= report.peak_bytes / 100]
     assert html.count("<tr>") == 1 + len(large) + 1 and len(large) < len(report.at_peak)

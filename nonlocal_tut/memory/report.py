@@ -1,5 +1,6 @@
 """What a run needs in bytes: every allocation with its line, the peak, and what is alive at it."""
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -175,8 +176,14 @@ def describe(a: Allocation) -> str:
 
 
 def _described(a: Allocation) -> str:
-    line = f"<code>{escape(a.line)}</code>"
+    """`describe`, with code as code, which a phone may break behind a dot or an underscore."""
+    line, operation = (
+        "<code>" + re.sub(r"(?<=\w)[._]", r"\g<0><wbr>", escape(code)) + "</code>"
+        for code in (a.line, a.operation)
+    )
     what = escape(_what(a))
+    if a.backward and not a.hidden:
+        what = f"gradient ({operation})"
     return f"{what} of:<br>{line}" if what and a.line else what or line
 
 
