@@ -52,7 +52,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """Rows under named columns; a cell's last expression, so that the page shows them.
 
     head: the columns' names; rows: one sequence per row, a cell per column. Integers get thousands
-    separators, booleans become yes and no, None an empty cell, all else is shown as str() has it.
+    separators, booleans become yes and no, None a dash, all else is shown as str() has it.
     A column of numbers stands on the right; one of names of GPU kernels is set as code.
 
     Raises ValueError for a row with another number of cells. See chapter 1, where it is met first.
@@ -67,8 +67,8 @@ def _text(cell: object) -> str:
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     if isinstance(cell, int):
-        return f"{cell:,}"
-    return "" if cell is None else str(cell)
+        return f"{cell:,}".replace("-", "−")
+    return "–" if cell is None else str(cell)
 
 
 def _is_number(cell: object) -> bool:

@@ -70,7 +70,7 @@ VARIANTS = {
     "the paper's block": memory.VARIANTS["paper"],
     "the paper's, pooled keys": memory.VARIANTS["paper_pooled"],
     "dot product, Eq. 4, as written": memory.VARIANTS["dot_product"],
-    'either block with `attention="fused"`': NonLocalBlock,
+    "either block, fused": NonLocalBlock,
 }
 
 

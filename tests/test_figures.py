@@ -15,7 +15,7 @@ from nonlocal_tut import SelfAttention2d, figures, memory, pairwise, records, ta
 from nonlocal_tut.figures.tiles import SCORES, VALUES
 from nonlocal_tut.figures.timeline import ASKED, LINES, TENSORS, run
 from nonlocal_tut.memory.calculator import GPUS
-from nonlocal_tut.memory.report import running
+from nonlocal_tut.memory.sums import running
 
 NAMES = [name for name in figures.__all__ if name != "Figure"]
 each_figure = pytest.mark.parametrize("name", NAMES)
@@ -159,6 +159,14 @@ def test_timeline_has_the_peak_of_every_choice(scripts):
         assert ("does not fit" in verdict) == (share > 100), told
 
 
+def test_timeline_shows_what_was_there_before_however_little_it_is(scripts):
+    for side, card in product((32, 256), ("T4", max(GPUS, key=GPUS.get))):
+        state = {"form": "article", "B": 1, "C": 64, "side": side, "card": card}
+        _, svg = scripts["timeline"].draw(state, 0)
+        (before,) = [part for part in svg.iter() if part.get("height") == "20"]
+        assert float(before.get("width")) >= 3 and before.get("fill") == "var(--input)"
+
+
 def test_timeline_has_room_for_the_longest_card(scripts):
     card = max(GPUS, key=len)
     for B, side in product((1, 8), (32, 64, 256)):
@@ -249,6 +257,12 @@ def test_tiles_keep_the_sums_of_the_keys_seen_so_far(order, done, scripts):
         assert row["sum"] == pytest.approx((scores - scores.max()).exp().sum().item(), abs=1e-12)
         expected = (scores.softmax(0) * values).sum().item()
         assert row["output"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_row_that_has_not_begun_has_dashes_below_the_heads(scripts):
+    for frame, empty in ((0, 6), (1, 4), (9, 0)):
+        _, svg = scripts["tiles"].draw({"order": "rows"}, frame)
+        assert [text.text for text in svg.iter()].count("–") == 3 * empty
 
 
 def test_each_tile_is_computed_once_in_every_order(scripts):

@@ -116,6 +116,30 @@ def test_a_report_prints_mib_shapes_and_lines_within_a_page_s_width():
     assert all(len(row) <= 76 for row in str(report).splitlines())
 
 
+def test_a_page_shows_a_table_with_lines_as_code():
+    report = memory.predict(lambda: VARIANTS["article"](64), (1, 64, 32, 32))
+    html, text = report._repr_html_(), str(report).splitlines()
+    assert html.startswith(f"<p>{text[0]}</p>\n<p>{text[1]}</p>\n<table")
+    start = '<tr><td class="text-end">4.00</td><td>1×1024×1024</td><td>'
+    softmax = "<code>return energy.<wbr>softmax(dim=-1)</code>"
+    out = "<code>out = torch.<wbr>bmm(value, attention.<wbr>transpose(1, 2))</code>"
+    gradient = "gradient (<code>_softmax_<wbr>backward_<wbr>data</code>) of:<br>"
+    assert f"{start}{softmax}</td></tr>" in html
+    assert f"{start}gradient (<code>bmm</code>) of:<br>{out}</td></tr>" in html
+    assert f"{start}{gradient}{softmax}</td></tr>" in html
+    copy = "hidden: contiguous copy of the gradient in softmax&#x27;s backward of:<br>"
+    assert f"{start}{copy}{softmax}</td></tr>" in html
+    assert '<td class="text-end">0.08</td><td>–</td><td>5 smaller</td>' in html
+    large = [a for a in report.at_peak if a.bytes >= report.peak_bytes / 100]
+    assert html.count("<tr>") == 1 + len(large) + 1 and len(large) < len(report.at_peak)
+
+
+def test_a_page_shows_no_table_where_the_device_does_not_tell_and_says_what_is_left_out():
+    reading = memory.Report("measured", "cuda", *[2**20] * 5, not_modeled=("a < b",))
+    html = reading._repr_html_()
+    assert "<table" not in html and html.endswith("<p>not modeled: a &lt; b</p>\n")
+
+
 def test_the_closed_form_and_an_inference_print_too():
     formula = str(memory.closed_form("article", 1, 64, 32, 32)).splitlines()
     peak = "closed form for cpu: peak 16.58 MiB (17,383,684 bytes), in the backward pass"

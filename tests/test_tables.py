@@ -15,8 +15,12 @@ def test_the_text_is_aligned_numbers_on_the_right():
     assert repr(shown()).split("\n") == [
         "form         bytes  exact   time",
         "article  1,048,576  yes    0.5 ×",
-        "a < b               no      12 ×",
+        "a < b            –  no      12 ×",
     ]
+
+
+def test_a_number_below_zero_has_a_minus_and_no_hyphen():
+    assert repr(table(["a"], [(-1024,)])) == "     a\n−1,024"
 
 
 def test_the_page_gets_the_same_cells_escaped():

@@ -45,7 +45,7 @@ def name_folds(app, document):
     for cell in document.findall(lambda node: isinstance(node, nodes.container)):
         code = cell.next_node(nodes.literal_block) if "prompt_show" in cell else None
         if code and (comment := re.match(r"# (?:@title )?([^:(\n]+)", code.astext())):
-            name = said(app.config, comment[1].strip().rstrip("."))
+            name = said(app.config, comment[1].strip().rstrip(".")).replace("'", "’")
             cell["prompt_show"] = cell["prompt_hide"] = name
 
 

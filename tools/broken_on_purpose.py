@@ -16,12 +16,16 @@ from sphinx.util.docutils import SphinxDirective
 
 
 def share(part, whole):
-    return f"{part:,}\u00a0·\u00a0{100 * part / whole:.0f}\u00a0%" if whole else "–"
+    return f"{part:,}\u00a0·\u00a0{percent(part, whole)}" if whole else "–"
+
+
+def percent(part, whole):
+    return f"{100 * part / whole:.0f}\u00a0%" if whole else "–"
 
 
 def table(head, rows):
     lines = [f"| {' | '.join(map(str, row))} |" for row in rows]
-    return "\n".join([head, "|---" * (head.count("|") - 1) + "|", *lines])
+    return "\n".join([head, "|---" + "|---:" * (head.count("|") - 2) + "|", *lines])
 
 
 def of_module(data, head, words):
@@ -49,7 +53,10 @@ def of_pages(data, head, words):
 
 
 def of_kinds(data, head, words):
-    """A row for each kind of mistake, on all pages; words(kind) is its name for a reader."""
+    """A row for each kind of mistake, on all pages; words(kind) is its name for a reader.
+
+    Five columns fit a phone with shares alone.
+    """
     kinds = Counter()
     for page in data["pages"].values():
         for kind, count in page.items():
@@ -59,7 +66,8 @@ def of_kinds(data, head, words):
         made, caught, run, in_run = (
             kinds[kind, field] for field in ("made", "caught", "run", "caught_in_run")
         )
-        rows.append((words(kind), f"{made:,}", share(caught, made), run or "–", share(in_run, run)))
+        shares = percent(caught, made), run or "–", percent(in_run, run)
+        rows.append((words(kind), f"{made:,}", *shares))
     return table(head, rows)
 
 

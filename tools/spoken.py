@@ -16,8 +16,10 @@ from still_frames import TELLING
 
 from nonlocal_tut import figures, words
 from nonlocal_tut.memory import calculator
+from nonlocal_tut.memory.formulas import SYMBOLS
 
 WORD = re.compile(r"[^\W\d_]{2}")
+SIZE = rf"(\d+ )?({'|'.join(SYMBOLS)})"  # of a tensor, by name: "2 matrix"
 
 # What stays as it is in Chinese: numbers, code, settings; then names; then what is never shown.
 AS_IT_IS = (
@@ -25,9 +27,11 @@ AS_IT_IS = (
     r"(\w+, )?b?float\d+|A100 40GB|res\d",  # a dtype, of a card or a size; a card; a stage
     r"\(?(conv_)?theta[\w.·ᵀ()\[\] ]*",  # the weights of a block, by name
     r"((dims|scale|subsample|norm|inner_channels) \w[\w.]*(, )?)+",  # switches as they are set
+    rf"{SIZE}( \+ {SIZE})*",  # sums of sizes
 )
 STAYS = {
     *"conv2d view permute bmm softmax mul add gamma phi phiᵀ".split(),  # what the code calls them
+    *"SelfAttention2d NonLocalBlock".split(),  # the blocks
     *"mmcv alexhex7 tea1528 slowfast pytorchvideo timm biggan heykeetae".split(),  # code bases
     *("mmcv dot_product", "monai flash", "NonLocalBlock gaussian matmul"),  # with a setting
     *"He EM FSDP dB".split(),  # a person, two names, a unit: so in Chinese, too

@@ -77,13 +77,18 @@ def _panel(ax, picture: np.ndarray, row: np.ndarray, position, attention_map) ->
     ax.grid(False)
     ax.spines[:].set_visible(False)
     ax.set_title(f"query {position[0]}, {position[1]}")
-    ax.set_xlabel(f"{row.min():.2g} to {row.max():.2g}\nsum {row.sum():.2g}")
+    ax.set_xlabel(f"{_short(row.min())} to {_short(row.max())}\nsum {row.sum():.2g}")
     bar = ax.figure.colorbar(drawn, ax=ax, location="bottom", fraction=0.06, pad=0.02)
     bar.solids.set_alpha(1)
     bar.set_ticks([-size, 0, size] if signed else [0, size])
     ends = bar.ax.set_xticklabels([f"{t:.2g}" for t in bar.get_ticks()])
     ends[0].set_ha("left")
     ends[-1].set_ha("right")
+
+
+def _short(weight: float) -> str:
+    """Two digits; 0 for what no picture shows."""
+    return "0" if abs(weight) < 1e-4 else f"{weight:.2g}".replace("-", "−")
 
 
 def _grey(image: Tensor) -> np.ndarray:

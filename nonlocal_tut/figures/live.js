@@ -115,7 +115,7 @@ const figure = {
   name: "chapter 1's trained nets",
   choices: {
     net: ["net", Object.fromEntries(Object.keys(NETS).map((name) => [name, name]))],
-    color: ["the dot's number", { 0: "1", 1: "2", 2: "3", 3: "4" }],
+    color: ["the dot’s number", { 0: "1", 1: "2", 2: "3", 3: "4" }],
     moved: ["arrow keys move", { dot: "the dot", marker: "the question mark" }],
     gamma: ["γ", { trained: "as trained", new: "0, as when new" }],
   },

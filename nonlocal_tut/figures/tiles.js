@@ -70,7 +70,7 @@ const figure = {
     svg += `<text x="${LEFT}" y="20">scores: a row per query, a column per key</text>`;
     rows.forEach((row, i) => {
       const y = TOP + i * CELL + CELL / 2 + 4;
-      const shown = row.sum ? [row.largest.toFixed(0), TWO(row.sum), TWO(row.output)] : ["", "", ""];
+      const shown = row.sum ? [row.largest.toFixed(0), TWO(row.sum), TWO(row.output)] : ["–", "–", "–"];
       svg += shown
         .map((text, n) => `<text x="${at + 40 + n * 44}" y="${y}" text-anchor="end"
           ${n === 2 ? 'style="fill: var(--out); font-weight: 700"' : ""}>${text}</text>`)

@@ -145,6 +145,7 @@ function code(lines, lit, backward, top) {
 }
 
 // Against the card: what is alive now, the peak, and what was there before, two tensors like the input.
+// These stand out at the left, taller than the bar: however little they are of it, they are seen.
 function against(card, now, peak, held, top) {
   const room = GPUS[card] * 2 ** 30, scale = WIDE / Math.max(room, peak + held);
   const fits = peak + held <= room;
@@ -154,7 +155,8 @@ function against(card, now, peak, held, top) {
   return text(0, top, `${card}: ${fits ? "fits" : "does not fit"}, ${percent} % of ${GPUS[card]} GiB`) +
     bar(room, 'fill="none" stroke="var(--input)"') +
     bar(peak + held, 'fill="var(--matrix)" opacity=".35"') + bar(now + held, 'fill="var(--matrix)"') +
-    bar(held, 'fill="var(--input)"') + `<path d="M${(room * scale).toFixed(1)} ${top + 3}v20" stroke="var(--ink)"
+    `<rect x="0" y="${top + 3}" width="${Math.max(3, held * scale).toFixed(1)}" height="20" fill="var(--input)"
+    stroke="var(--paper)"/><path d="M${(room * scale).toFixed(1)} ${top + 3}v20" stroke="var(--ink)"
     stroke-width="2"/>${text(0, top + 34, "Gray at its left: x, and the gradient that comes in.")}`;
 }
 

@@ -14,6 +14,7 @@ from nonlocal_tut.memory.report import MIB, Report
 from nonlocal_tut.memory.run import DEVICES, DTYPES
 from nonlocal_tut.memory.variants import VARIANTS
 from nonlocal_tut.pairwise.backends import ASSUMED, assuming, gpu_here
+from nonlocal_tut.tables import Table, table
 
 BMM = tuple(
     VARIANTS
@@ -41,23 +42,37 @@ class Row:
         return 100 * (self.predicted.peak_bytes / self.measured.peak_bytes - 1)
 
     def __str__(self) -> str:
+        return "  ".join(self.cells()) + " %"
+
+    def cells(self) -> tuple[str, str, str, str, str]:
+        """The block, its input's shape, both peaks in MiB, and the difference in %."""
         predicted, measured = (r.peak_bytes / MIB for r in (self.predicted, self.measured))
-        shape, dtype = "×".join(map(str, self.shape)), str(self.dtype).removeprefix("torch.")
         difference = round(self.percent, 2) + 0.0  # no minus before a zero
         return (
-            f"{self.variant:15s}  {shape:13s}  {dtype:8s} {predicted:10,.2f} {measured:10,.2f} "
-            f"{difference:+9.2f} %"
+            self.variant,
+            "×".join(map(str, self.shape)),
+            f"{predicted:,.2f}",
+            f"{measured:,.2f}",
+            f"{difference:+.2f}".replace("-", "−"),
         )
 
 
-HEADER = f"{'':15s}  {'shape':13s}  {'dtype':8s} {'predicted':>10s} {'measured':>10s}  difference"
+HEAD = "block", "shape", "predicted", "measured", "off, %"
 
 
 class Rows(list[Row]):
-    """Rows that print as a table, peaks in MiB."""
+    """Rows that print, and that a notebook shows, as a table, peaks in MiB."""
 
-    def __str__(self) -> str:
-        return "\n".join([HEADER, *map(str, self)])
+    def __repr__(self) -> str:
+        return repr(self._table())
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return self._table()._repr_html_()
+
+    def _table(self) -> Table:
+        return table(HEAD, [row.cells() for row in self])
 
     def worst(self, variants: Iterable[str] = BMM) -> Row:
         """The row of these variants that is furthest off, either way."""

@@ -12,8 +12,9 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from nonlocal_tut.memory.report import Allocation, Report, summed
+from nonlocal_tut.memory.report import Allocation, Report
 from nonlocal_tut.memory.run import Inputs, forward, state_bytes, tensors_in
+from nonlocal_tut.memory.sums import summed
 
 BACKWARD = "nonlocal_tut: the backward pass begins"
 STEP = "nonlocal_tut: the optimizer's step begins"

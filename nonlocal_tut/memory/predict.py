@@ -9,7 +9,7 @@ import torch
 
 from nonlocal_tut.copies import without_numbers
 from nonlocal_tut.memory.allocator import block_sizes
-from nonlocal_tut.memory.report import Report, summed
+from nonlocal_tut.memory.report import Report
 from nonlocal_tut.memory.run import (
     InputShape,
     MakeModule,
@@ -24,6 +24,7 @@ from nonlocal_tut.memory.run import (
     tensors_in,
 )
 from nonlocal_tut.memory.stand_in import RunsAs
+from nonlocal_tut.memory.sums import summed
 from nonlocal_tut.memory.tracker import Tracker
 
 META = torch.device("meta")

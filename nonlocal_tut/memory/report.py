@@ -1,14 +1,17 @@
 """What a run needs in bytes: every allocation with its line, the peak, and what is alive at it."""
 
-import itertools
+import re
 import textwrap
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 
 import torch
 
+from nonlocal_tut import words
+
 MIB = 2**20
-WIDE = 76  # characters of a line: what a page shows without cutting
+WIDE = 76  # characters of a line in a terminal
 
 
 @dataclass
@@ -37,7 +40,7 @@ class Allocation:
         return self.born <= step and (self.died is None or step < self.died)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """The bytes of one forward pass, a backward pass where the run is training, and maybe a step.
 
@@ -56,6 +59,7 @@ class Report:
     - `not_modeled`: what the figures leave out, in words.
     - `readings`: on CUDA, what the allocator said, from which the figures come (`on_cuda`).
 
+    A notebook shows an HTML table, `print` and a terminal aligned text.
     See chapter 4, "Where do the bytes go?".
     """
 
@@ -68,14 +72,26 @@ class Report:
     requested_bytes: int
     at_peak: tuple[Allocation, ...] = ()
     saved: tuple[Allocation, ...] = ()
-    timeline: tuple[Allocation, ...] = field(default=(), repr=False)
+    timeline: tuple[Allocation, ...] = ()
     step_peak_bytes: int = 0
     state_bytes: int = 0
     workspace_bytes: int = 0
     not_modeled: tuple[str, ...] = ()
-    readings: Mapping[str, int] = field(default_factory=dict, repr=False)
+    readings: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
+        return "\n".join([*self._sums(), *table(self.at_peak), *self._left_out()])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        above, below = (
+            "".join(f"<p>{escape(line)}</p>\n" for line in lines)
+            for lines in (self._sums(), self._left_out())
+        )
+        return words.markup(above + html_table(self.at_peak) + below)
+
+    def _sums(self) -> list[str]:
         turn = "backward pass" if self.backward_peak_bytes == self.peak_bytes else "forward pass"
         if self.step_peak_bytes == self.peak_bytes:
             turn = "optimizer's step"
@@ -86,9 +102,10 @@ class Report:
             rows.append(f"kept by the optimizer: {amount(self.state_bytes)}")
         if self.workspace_bytes:
             rows.append(f"beside it, libraries' workspace: {amount(self.workspace_bytes)}")
-        rows += table(self.at_peak)
-        rows += [f"not modeled: {what}" for what in self.not_modeled]
-        return "\n".join(rows)
+        return rows
+
+    def _left_out(self) -> list[str]:
+        return [f"not modeled: {what}" for what in self.not_modeled]
 
 
 def amount(count: int) -> str:
@@ -97,92 +114,83 @@ def amount(count: int) -> str:
 
 
 def table(allocations: Sequence[Allocation]) -> list[str]:
-    """For each MiB, shape and what it is; those under 1 % of the whole in one line.
+    """The lines of a table in a terminal: for each MiB, shape and what it is.
 
-    What is long goes on below, so that no line is wider than a page.
+    What is long goes on below.
     """
     if not allocations:
         return []
-    total = sum(a.bytes for a in allocations)
-    large = [a for a in allocations if a.bytes >= total / 100]
-    shapes = ["×".join(map(str, a.shape or ())) for a in large]
-    wide = max(map(len, [*shapes, "shape"]))
+    large, rest = _split(allocations)
+    wide = max(len(shape) for _, shape, _ in [("", "shape", ""), *large])
     rows = [f"{'MiB':>9s}  {'shape':{wide}s}  what"]
-    for a, shape in zip(large, shapes, strict=True):
-        start = f"{a.bytes / MIB:9,.2f}  {shape:{wide}s}  "
+    for mib, shape, a in large:
+        start = f"{mib:>9s}  {shape:{wide}s}  "
         told, below = describe(a), " " * len(start)
         if len(start) + len(told) > WIDE:
             told = told.replace(" of: ", " of:\n", 1)
         for part in told.split("\n"):
             rows += textwrap.wrap(part, WIDE, initial_indent=start, subsequent_indent=below)
             start = below
-    if rest := len(allocations) - len(large):
-        small = total - sum(a.bytes for a in large)
-        rows.append(f"{small / MIB:9,.2f}  {'':{wide}s}  {rest} smaller")
-    return rows
+    return rows + [f"{mib:>9s}  {'':{wide}s}  {told}" for mib, told in rest]
+
+
+def html_table(allocations: Sequence[Allocation]) -> str:
+    """The same as HTML, where lines of source are code; empty without allocations."""
+    if not allocations:
+        return ""
+    large, rest = _split(allocations)
+    rows = [(mib, shape, _described(a)) for mib, shape, a in large]
+    rows += [(mib, "–", told) for mib, told in rest]
+    return "\n".join(
+        [
+            '<table class="table">\n<thead>',
+            '<tr><th class="text-end">MiB</th><th>shape</th><th>what</th></tr>',
+            "</thead>\n<tbody>",
+            *(
+                f'<tr><td class="text-end">{m}</td><td>{s}</td><td>{w}</td></tr>'
+                for m, s, w in rows
+            ),
+            "</tbody>\n</table>\n",
+        ]
+    )
+
+
+def _split(
+    allocations: Sequence[Allocation],
+) -> tuple[list[tuple[str, str, Allocation]], list[tuple[str, str]]]:
+    """[(MiB, shape, allocation)], and [(MiB, how many)] of those under 1 % of the whole."""
+    total = sum(a.bytes for a in allocations)
+    large = [a for a in allocations if a.bytes >= total / 100]
+    small = len(allocations) - len(large)
+    rest = total - sum(a.bytes for a in large)
+    return (
+        [(f"{a.bytes / MIB:,.2f}", "×".join(map(str, a.shape or ())), a) for a in large],
+        [(f"{rest / MIB:,.2f}", f"{small} smaller")] if small else [],
+    )
 
 
 def describe(a: Allocation) -> str:
     """What an allocation is, in a few words: its line, or the operation where no line is known."""
-    if a.hidden:
-        return f"hidden: {a.operation}" + (f" of: {a.line}" if a.line else "")
-    if a.backward:
-        return f"gradient ({a.operation}) of: {a.line}" if a.line else f"gradient ({a.operation})"
-    return a.line or a.operation
+    what = _what(a)
+    return f"{what} of: {a.line}" if what and a.line else what or a.line
 
 
-def summed(
-    kind: str,
-    device: str,
-    allocations: Sequence[Allocation],
-    *,
-    forward_ends: int,
-    backward_ends: int | None = None,
-    outputs: Container[int] = (),
-    sizes: Sequence[int] | None = None,
-    state: int = 0,
-    not_modeled: Sequence[str] = (),
-) -> Report:
-    """The report of a run that is known allocation by allocation.
-
-    forward_ends, backward_ends: the last steps of the passes; outputs: the indices of the
-    allocations that the module returned; sizes: what each counts for, where that is not the bytes
-    requested; state: what an optimizer keeps.
-    """
-    requested = [a.bytes for a in allocations]
-    curve = running(allocations, sizes or requested)
-    backward_ends = len(curve) if backward_ends is None else backward_ends
-    before, after = curve[: forward_ends + 1], curve[forward_ends + 1 : backward_ends + 1]
-    stepping = curve[backward_ends + 1 :]
-    top = max(range(len(curve)), key=curve.__getitem__, default=-1)
-    saved = [a for i, a in enumerate(allocations) if a.alive(forward_ends) and i not in outputs]
-    return Report(
-        kind,
-        device,
-        peak_bytes=max(curve, default=0),
-        forward_peak_bytes=max(before, default=0),
-        backward_peak_bytes=max(after, default=0),
-        saved_bytes=sum(a.bytes for a in saved),
-        requested_bytes=max(running(allocations, requested), default=0),
-        at_peak=_largest_first(a for a in allocations if a.alive(top)),
-        saved=_largest_first(saved),
-        timeline=tuple(allocations),
-        step_peak_bytes=max(stepping, default=0),
-        state_bytes=state,
-        not_modeled=tuple(not_modeled),
+def _described(a: Allocation) -> str:
+    """`describe`, with code as code, which a phone may break behind a dot or an underscore."""
+    line, operation = (
+        "<code>" + re.sub(r"(?<=\w)[._]", r"\g<0><wbr>", escape(code)) + "</code>"
+        for code in (a.line, a.operation)
     )
+    what = escape(_what(a))
+    if a.backward and not a.hidden:
+        what = f"gradient ({operation})"
+    return f"{what} of:<br>{line}" if what and a.line else what or line
 
 
-def _largest_first(allocations: Iterable[Allocation]) -> tuple[Allocation, ...]:
-    return tuple(sorted(allocations, key=lambda a: -a.bytes))
-
-
-def running(allocations: Sequence[Allocation], sizes: Sequence[int]) -> list[int]:
-    """The bytes alive after each step."""
-    steps = max((max(a.born, a.died or 0) for a in allocations), default=-1) + 1
-    change = [0] * steps
-    for a, size in zip(allocations, sizes, strict=True):
-        change[a.born] += size
-        if a.died is not None:
-            change[a.died] -= size
-    return list(itertools.accumulate(change))
+def _what(a: Allocation) -> str:
+    """What it is, unless it is what its line makes: then nothing."""
+    if a.hidden:
+        return f"hidden: {a.operation}"
+    if a.backward:
+        return f"gradient ({a.operation})"
+    return "" if a.line else a.operation
