@@ -79,6 +79,13 @@ def test_maps_stand_side_by_side_under_their_titles(shown):
     assert (square.get_xy(), square.get_width()) == ((0.5, -0.5), 3)
 
 
+@pytest.mark.parametrize(("count", "rows"), [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2)])
+def test_maps_that_a_phone_has_no_room_for_go_on_below(count, rows, shown):
+    draw.maps({str(n): torch.eye(4) for n in range(count)})
+    assert [ax.get_title() for ax in shown[0].axes] == [str(n) for n in range(count)]
+    assert len({round(ax.get_position().y0, 3) for ax in shown[0].axes}) == rows
+
+
 @pytest.mark.parametrize(
     ("values", "outline", "said"),
     [

@@ -17,7 +17,7 @@ def by_hand(names: Sequence[str], query: Tensor, keys: Tensor, values: Tensor) -
     """What one position takes from N others: keys, scores, softmax in two steps, values, output.
 
     names: what stands at each position, N of them; query: (d,), of the one that asks; keys: (N, d);
-    values: (N, C). A column per position; what a row sums to stands under its name, the output below.
+    values: (N, C). A column per position; what a row sums to is under its name, the output below.
 
     Raises ValueError if there is not one key and one value per name. See chapter 1, "One row of
     attention, by hand".
