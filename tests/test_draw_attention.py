@@ -134,8 +134,8 @@ def test_the_numbers_below_two_rows_do_not_run_together(shown):
     _, _, left, right = shown[0].axes
     end, start = left.get_xticklabels()[-1], right.get_xticklabels()[0]
     assert (end.get_text(), start.get_text()) == ("0.00059", "0")
-    space = end.get_window_extent().height
-    assert start.get_window_extent().x0 - end.get_window_extent().x1 > space / 2
+    line = end.get_window_extent().height
+    assert start.get_window_extent().x0 - end.get_window_extent().x1 > 2 * line
 
 
 def test_rows_stand_side_by_side_and_b_picks_the_image(shown):
