@@ -47,23 +47,24 @@ def areas(sizes: Mapping[str, int]) -> None:
     mapping("sizes", sizes, "bytes")
     if not sizes or not all(is_number(size) and size > 0 for size in sizes.values()):
         raise ValueError(f"sizes must hold bytes above 0, got {dict(sizes)}")
-    (first, most), *others = sorted(sizes.items(), key=lambda tensor: -tensor[1])
-    unit = most**0.5
-    second = others[0][1] ** 0.5 / unit if others else 0
-    column, row = max(second, 0.39) + 0.04, max(second, 0.3) + 0.28  # with the words below
-    places = {first: (0.5, 0.0)}  # (middle, floor), of the others in two columns
-    for n, (name, _) in enumerate(others):
-        up = (len(others) - 1) // 2 - n // 2
-        places[name] = 1.06 + (n % 2 + 0.5) * column, up * row
-    _, ax = plt.subplots(figsize=(WIDTH, WIDTH * 0.7))
-    for name, (middle, floor) in places.items():
-        side = sizes[name] ** 0.5 / unit
+    sides = {name: sizes[name] ** 0.5 for name in sorted(sizes, key=lambda name: -sizes[name])}
+    largest, second, *_ = *sides.values(), 0.0
+    column = max(second, 0.39 * largest) + 0.04 * largest  # as wide as the words below it
+    row = max(second, 0.3 * largest) + 0.28 * largest
+    _, ax = plt.subplots(figsize=(WIDTH, 0.7 * WIDTH))
+    top, right = largest, largest
+    for n, (name, side) in enumerate(sides.items()):
+        middle, floor = largest / 2, 0.0
+        if n:  # the others in two columns
+            middle = 1.06 * largest + ((n - 1) % 2 + 0.5) * column
+            floor = ((len(sides) - 2) // 2 - (n - 1) // 2) * row
         corner = middle - side / 2, floor
         ax.add_patch(plt.Rectangle(corner, side, side, fc=ROLES.get(name, AFFINITY), ec=INK))
-        stacked(ax, middle, floor - 0.13, f"{name}\n{sizes[name] / MIB:.3g} MiB", 10)
-    right = 1.06 + 2 * column if others else 1.0
-    top = max(1.0, places[others[0][0]][1] + second if others else 0)
-    ax.set(xlim=(-0.02, right), ylim=(-0.24, top + 0.02), aspect="equal")
+        below = floor - 0.13 * largest
+        stacked(ax, middle, below, f"{name}\n{sizes[name] / MIB:.3g} MiB", 10)
+        top, right = max(top, floor + side), max(right, middle + column / 2)
+    margin = 0.02 * largest
+    ax.set(xlim=(-margin, right), ylim=(-0.24 * largest, top + margin), aspect="equal")
     ax.axis("off")
     show()
 
@@ -167,7 +168,7 @@ def _looks(report: Report) -> Callable[[Allocation], dict[str, Any]]:
     def look(a: Allocation) -> dict[str, Any]:
         if a.hidden:
             return {"fc": PAPER, "ec": INK, "lw": 0.8, "hatch": HIDDEN}
-        return {"fc": fills[_source(a)], "ec": PAPER, "lw": 0.8}
+        return {"fc": fills[_source(a)], "ec": PAPER, "lw": 1.8}  # two of one shade may touch
 
     return look
 
