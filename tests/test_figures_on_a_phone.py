@@ -16,7 +16,6 @@ from nonlocal_tut.draw.show import svg
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(ROOT.glob("book/*.ipynb"))
-DRAWN = sorted(ROOT.glob("book/_static/*.svg"))
 PHONE = 358  # pixels of the column on a screen of 390
 LARGEST = 11.5  # points: 16 pixels, as large as the page's own text
 
@@ -33,11 +32,6 @@ def test_each_figure_of_a_page_fits(page):
     drawn = ["".join(data["image/svg+xml"]) for data in shown if "image/svg+xml" in data]
     wide = [width for width in map(least_width, drawn) if width > PHONE]
     assert not wide, f"{len(wide)} of {len(drawn)} figures move sideways on a phone: {wide}"
-
-
-@pytest.mark.parametrize("file", DRAWN, ids=lambda path: path.stem)
-def test_each_file_of_ones_own_fits(file):
-    assert least_width(file.read_text(encoding="utf-8")) <= PHONE
 
 
 def article():

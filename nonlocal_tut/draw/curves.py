@@ -100,7 +100,7 @@ def _in_lines(name: str) -> str:
     return "\n".join(textwrap.wrap(name, LONG, break_long_words=False, break_on_hyphens=False))
 
 
-def _keep_apart(names: list[Any], row: float = 11) -> None:
+def _keep_apart(names: list[Any], row: float = 12) -> None:
     """Move names that would lie on each other up and down; each line of one is `row` points."""
     names[0].figure.draw_without_rendering()  # until then nobody knows where they are
     boxes = [name.get_window_extent() for name in names]
