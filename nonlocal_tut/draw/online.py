@@ -25,6 +25,7 @@ def online(scores: Sequence[float], values: Sequence[float]) -> None:
 
     scores, values: one number per key. The arrows carry the running sums to the next key, times
     the factor by which they shrink. Each weight is a key's own when it arrives.
+    Each key has a width of its own: a phone has room for three.
 
     Raises ValueError unless there is a value per score, and at most five of them.
     See chapter 5, "Can it be exact without the N×N matrix?".
