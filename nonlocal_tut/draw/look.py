@@ -76,3 +76,9 @@ plt.rcParams.update(
         "svg.hashsalt": "nonlocal_tut",  # the same names each time
     }
 )
+
+
+def y_label(ax: plt.Axes, text: str) -> None:
+    """What the y axis shows, above it and not beside it: a phone has no width for that."""
+    ax.set_ylabel(text, rotation="horizontal", ha="left", va="bottom")
+    ax.yaxis.set_label_coords(0, 1.03)
