@@ -10,9 +10,13 @@ import matplotlib
 matplotlib.use("Agg")
 
 import pytest
+import torch
 
-from nonlocal_tut import draw, memory
+from nonlocal_tut import NonLocalBlock, SelfAttention2d, draw, memory, tasks
+from nonlocal_tut.attention_maps import AttentionMap
 from nonlocal_tut.draw.show import svg
+from nonlocal_tut.tasks.matched import matched_copy
+from nonlocal_tut.tasks.moving import moving_copy
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(ROOT.glob("book/*.ipynb"))
@@ -64,12 +68,44 @@ CHARTS = {
 }
 
 
-@pytest.mark.parametrize("chart", CHARTS)
-def test_each_chart_fits_and_its_words_are_no_larger_than_the_page_s(chart, shown):
-    CHARTS[chart]()
+def asked(task, **settings):
+    return task(1, generator=torch.Generator().manual_seed(5), **settings).maps[0]
+
+
+EYE = torch.eye(12)
+KEYS, TWO = torch.eye(4)[:, :2], torch.tensor([3.0, 1])
+BOXES = "value C N", "matrix, transposed N N", "output C N", {"N": 1.7, "C": 0.9}
+ROWS = torch.rand(64, 64), AttentionMap(torch.rand(1, 64, 64) / 1e4, (8, 8), (8, 8))
+PICTURES = {
+    "maps": lambda: draw.maps(dict.fromkeys(["a corner asks", "with the encoding", "c"], EYE)),
+    "maps below": lambda: draw.maps(
+        {f"{n} layers, {2 * n + 1} wide": EYE for n in (5, 10, 20, 40)}
+    ),
+    "cone": lambda: draw.cone(kernel=3, layers=3),
+    "task": lambda: draw.task(asked(tasks.remote_copy, side=12, distance=6)),
+    "twins": lambda: draw.task(*[asked(matched_copy, side=9)] * 2),
+    "clip": lambda: draw.clip(asked(moving_copy), {"weights": torch.rand(4, 5, 5)}),
+    "product": lambda: draw.product(*BOXES),
+    "by hand": lambda: draw.by_hand(["empty", "dot 3", "empty", "marker"], TWO, KEYS, KEYS),
+    "brackets": draw.brackets,
+    "blocks": lambda: draw.two_blocks(SelfAttention2d(64), NonLocalBlock(64, subsample="after")),
+    "who": lambda: draw.who_sees_whom(dict.fromkeys(["full", "criss-cross, once"], EYE)),
+    "a row": lambda: draw.attention_on(*ROWS, [(2, 1)]),
+    "rows": lambda: draw.attention_on(*ROWS, [(2, 1), (7, 7)]),
+}
+
+
+@pytest.mark.parametrize("name", [*CHARTS, *PICTURES])
+def test_each_kind_fits_and_its_words_are_no_larger_than_the_page_s(name, shown):
+    (CHARTS | PICTURES)[name]()
     text = svg(shown[0])
     assert least_width(text) <= PHONE
     assert max(map(float, figures_in_page.FONT_SIZE.findall(text))) <= LARGEST
+
+
+@pytest.mark.parametrize("name", ["block.svg", "cousins.svg"])
+def test_a_file_of_ones_own_fits(name):
+    assert least_width((ROOT / "book/_static" / name).read_text(encoding="utf-8")) <= PHONE
 
 
 def test_names_of_parts_stay_within_their_bars(shown):

@@ -48,8 +48,8 @@ def _box(ax, name: str, x: float, y: float, width: float, height: float, *sides:
 
 
 def _title(ax, y: float, text: str) -> None:
-    ax.text(0, y, text, size=12)
+    ax.text(0, y, text, size=11)
 
 
 def _times(ax, x: float, y: float) -> None:
-    ax.text(x, y, "·", ha="center", va="center", size=24, color=INPUT)
+    ax.plot(x, y, "o", color=INPUT, ms=3)

@@ -125,6 +125,5 @@ def task(*maps: Tensor) -> None:
                 ax.plot(column, row, shape, ms=15, color=fill, mec=INK)
             text = {"ha": "center", "va": "center", "weight": "bold" if asks else "normal"}
             ink = INK if asks else WHITE if plane < 2 else BLACK
-            size = 10 if not asks else 11 if len(tags) else 14
-            ax.text(column, row, "?" if asks else plane, color=ink, fontsize=size, **text)
+            ax.text(column, row, "?" if asks else plane, color=ink, fontsize=10 + asks, **text)
     show()
