@@ -562,7 +562,7 @@ TABLE: dict[str, Public | str] = {
             "label": TEXT,
         },
     ),
-    **{f"draw.{name}": CONSTANT for name in "DOTS INPUT OUTPUT PHI THETA WIDE WIDTH G".split()},
+    **{f"draw.{name}": CONSTANT for name in "DOTS INPUT OUTPUT PHI THETA WIDTH G".split()},
     "draw.brackets": "it takes no argument",
     "draw.areas": Public(
         drawing(draw.areas),

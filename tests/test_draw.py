@@ -46,6 +46,24 @@ def test_curves_differ_in_marker_dash_and_grey(shown):
     assert all(b - a > 0.03 for a, b in itertools.pairwise(luminance))
 
 
+def test_one_more_curve_in_color_leaves_the_others_their_greys(shown):
+    curves = {str(n): ([1, 2], [n, n]) for n in range(3)}
+    draw.lines(curves, x="x", y="y")
+    draw.lines(curves | {"new": ([1, 2], [4, 4])}, x="x", y="y", emphasis="new")
+    before, now = ([line.get_color() for line in figure.axes[0].lines] for figure in shown)
+    assert now == [*before, draw.OUTPUT]
+
+
+def test_a_long_name_goes_on_below_and_pushes_others_away(shown):
+    names = "512 rows, recomputed", "module", "NVIDIA H100 80GB HBM3, bfloat16"
+    draw.lines({name: ([1, 2], [1, 2]) for name in names}, x="x", y="y")
+    written = shown[0].axes[0].texts
+    assert [t.get_text().replace("\n", " ") for t in written] == list(names)
+    assert [t.get_text().count("\n") for t in written] == [1, 0, 2]
+    for one, other in itertools.combinations(written, 2):
+        assert not one.get_window_extent().overlaps(other.get_window_extent())
+
+
 def test_a_name_stands_at_the_end_or_on_the_edge_of_a_cliff(shown):
     cliff = {"falls": ([1, 2, 3, 4], [1.0, 1.0, 0.2, 0.2]), "stays": ([1, 2, 3, 4], [1.0] * 4)}
     draw.lines(cliff, x="distance", y="accuracy")
@@ -62,7 +80,7 @@ def test_log_axes_say_so(log, scales, shown):
         assert getattr(ax, f"get_{axis}label")().endswith("(log scale)") == (scale == "g")
 
 
-@pytest.mark.parametrize(("top", "ticks"), [(64, "64"), (10**6, "10⁶")])
+@pytest.mark.parametrize(("top", "ticks"), [(64, "64"), (1024, "1,024"), (10**6, "10⁶")])
 def test_log_ticks_are_plain_numbers_on_short_axes(top, ticks, shown):
     draw.lines({"up": ([1, 2], [1, top])}, x="a", y="b", log="y")
     assert ticks in {t.get_text() for t in shown[0].axes[0].get_yticklabels()}
@@ -77,6 +95,13 @@ def test_maps_stand_side_by_side_under_their_titles(shown):
     assert not left.patches
     (square,) = right.patches  # centered on a map of 3 rows and 5 columns
     assert (square.get_xy(), square.get_width()) == ((0.5, -0.5), 3)
+
+
+@pytest.mark.parametrize(("count", "rows"), [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2)])
+def test_maps_that_a_phone_has_no_room_for_go_on_below(count, rows, shown):
+    draw.maps({str(n): torch.eye(4) for n in range(count)})
+    assert [ax.get_title() for ax in shown[0].axes] == [str(n) for n in range(count)]
+    assert len({round(ax.get_position().y0, 3) for ax in shown[0].axes}) == rows
 
 
 @pytest.mark.parametrize(
@@ -237,7 +262,7 @@ def test_bars_at_the_peak_end_at_the_peak(shown, report):
     large = [a for a in report.at_peak if a.bytes >= report.peak_bytes / 10]
     assert draw.at_peak({"block": (report, [str(a.born) for a in large])}) is None
     ax = shown[0].axes[0]
-    ends = max(p.get_x() + p.get_width() for p in ax.patches)
+    ends = max(p.get_y() + p.get_height() for p in ax.patches)
     assert ends == pytest.approx(report.peak_bytes / 2**20)
     assert ax.texts[-1].get_text() == f"{report.peak_bytes / 2**20:,.0f} MiB"
 
@@ -279,7 +304,7 @@ def test_a_closed_form_has_no_timeline_and_its_terms_are_bars(shown):
         draw.timeline(formula, ())
     draw.at_peak({"article": (formula, ("map", "input"))})
     (ax,) = shown[0].axes
-    ends = max(p.get_x() + p.get_width() for p in ax.patches)
+    ends = max(p.get_y() + p.get_height() for p in ax.patches)
     assert ends == pytest.approx(formula.peak_bytes / 2**20)
     assert len({p.get_facecolor() for p in ax.patches}) == 3  # two terms, and the rest
 

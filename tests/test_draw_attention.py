@@ -97,6 +97,47 @@ def test_pooled_keys_cover_two_queries_a_side_and_leave_out_an_odd_end(side, cov
     assert ax.get_xlim() == (-0.5, 8 * side - 0.5)
 
 
+def test_a_box_that_the_cross_would_hide_is_larger_around_the_same_middle(shown):
+    largest = [0, 4, 250, 300, 575]  # of 24×24 keys, each one pixel of the picture
+    found = rows(softmax_row(576, largest), queries=(24, 24), keys=(24, 24), positions=((10, 10),))
+    draw.attention_on(PICTURE[:, :24], found, [(10, 10)])
+    boxes = [p for p in shown[0].axes[0].patches if to_hex(p.get_edgecolor()) == draw.PHI.lower()]
+    (own,) = (p for p in boxes if p.get_width() > 1)
+    assert own.get_center() == pytest.approx((10, 10))
+    assert len(boxes) == 5 and {(p.get_width(), p.get_height()) for p in boxes if p != own} == {
+        (1, 1)
+    }
+    (cross,) = shown[0].axes[0].lines
+    points = own.get_window_extent().width / shown[0].dpi * 72
+    assert points > cross.get_markersize() + 5
+
+
+def places(figure, count):
+    """(row, column) of the first axes in their figure's grid."""
+    specs = [ax.get_subplotspec() for ax in figure.axes[:count]]
+    return [(s.rowspan.start, s.colspan.start) for s in specs]
+
+
+def test_of_three_rows_the_last_stands_below_and_of_wide_ones_all(shown):
+    found = AttentionMap(torch.rand(1, 4, 4), (2, 2), (2, 2))
+    draw.attention_on(PICTURE[:, :24], found, [(0, 0), (1, 1), (1, 0)])
+    draw.attention_on(PICTURE, found, [(0, 0), (1, 1)])
+    square, wide = shown
+    assert len(square.axes) == 6  # with a color bar each, and no empty panel
+    assert places(square, 3) == [(0, 0), (0, 1), (1, 0)]
+    assert places(wide, 2) == [(0, 0), (1, 0)]
+
+
+def test_the_numbers_below_two_rows_do_not_run_together(shown):
+    found = AttentionMap(torch.full((1, 4, 4), 0.00059), (2, 2), (2, 2))
+    draw.attention_on(PICTURE[:, :24], found, [(0, 0), (1, 1)])
+    _, _, left, right = shown[0].axes
+    end, start = left.get_xticklabels()[-1], right.get_xticklabels()[0]
+    assert (end.get_text(), start.get_text()) == ("0.00059", "0")
+    line = end.get_window_extent().height
+    assert start.get_window_extent().x0 - end.get_window_extent().x1 > 2 * line
+
+
 def test_rows_stand_side_by_side_and_b_picks_the_image(shown):
     weights = torch.rand(2, 4, 4)
     found = AttentionMap(weights, (2, 2), (2, 2))

@@ -52,7 +52,7 @@ def test_a_notebook_gets_one_svg_and_the_figure_is_closed(drawn, displayed):
     assert drawn() is None
     (data,) = displayed
     assert data["image/svg+xml"].rstrip().endswith("</svg>")
-    assert re.fullmatch(r"<Figure size \d+x[\d.]+ with 1 Axes>", data["text/plain"])
+    assert re.fullmatch(r"<Figure size [\d.]+x[\d.]+ with 1 Axes>", data["text/plain"])
     assert plt.get_fignums() == []
 
 

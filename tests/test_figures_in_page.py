@@ -55,7 +55,7 @@ def test_its_smallest_text_has_eleven_pixels_at_least():
 
 def test_a_file_of_ones_own_is_in_pixels():
     root = parsed((ROOT / "book/_static/cousins.svg").read_text(encoding="utf-8"))
-    assert root.get("width") == "632" and root.get("style") == "min-width: 348px"
+    assert root.get("width") == "376" and root.get("style") == "min-width: 295px"
     assert not root.findall(".//{*}title") and root.get("aria-labelledby") is None
 
 

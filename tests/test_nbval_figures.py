@@ -12,7 +12,7 @@ DRAWS = """\
 from nonlocal_tut import draw
 draw.lines({"a": ([1, 2], [1, 3])}, x="x", y="y")"""
 ANOTHER = '<?xml version="1.0"?>\n<svg>\n<path d="M 1 2"/>\n</svg>\n'
-KIND = "<Figure size 704x352 with 1 Axes>"
+KIND = "<Figure size 495x352 with 1 Axes>"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from nonlocal_tut.draw.look import COLORS
 NAMES = {color.lower(): name for name, color in COLORS.items()}
 COLOR = re.compile(r"#[0-9a-f]{6}\b", re.IGNORECASE)
 FONT_SIZE = re.compile(r"\bfont(?:-size)?: *([\d.]+)px")
-PIXELS = 100 / 72  # per point: a figure of 6.4 inches is 640 pixels wide
+PIXELS = 100 / 72  # per point, where there is room: text of 10 points has 14 pixels
 LEAST = 11  # pixels of text, on any screen
 LEFT_OUT = [f"{{{SVG}}}{tag}" for tag in ("metadata", "style", "title")]
 

@@ -11,7 +11,7 @@ from nonlocal_tut.draw.brackets import brackets
 from nonlocal_tut.draw.by_hand import by_hand
 from nonlocal_tut.draw.clips import clip
 from nonlocal_tut.draw.curves import lines
-from nonlocal_tut.draw.look import DOTS, INPUT, OUTPUT, PHI, THETA, WIDE, WIDTH, G
+from nonlocal_tut.draw.look import DOTS, INPUT, OUTPUT, PHI, THETA, WIDTH, G
 from nonlocal_tut.draw.memory import areas, at_peak, timeline
 from nonlocal_tut.draw.online import online
 from nonlocal_tut.draw.positions import cone, maps, task
@@ -25,7 +25,6 @@ __all__ = [
     "OUTPUT",
     "PHI",
     "THETA",
-    "WIDE",
     "WIDTH",
     "G",
     "areas",

@@ -10,22 +10,25 @@ from torch import Tensor
 from nonlocal_tut.arguments import instance, tensor
 from nonlocal_tut.attention_maps import AttentionMap, checked
 from nonlocal_tut.draw.look import PAPER, PHI, THETA, WIDTH, plt
+from nonlocal_tut.draw.panels import panels
 from nonlocal_tut.draw.show import show
 
 STRONGEST = 5  # keys that get an outline
+AROUND = 18  # points: a box that shows around the cross
 
 
 def attention_on(
     image: Tensor, attention_map: AttentionMap, positions: Sequence[tuple[int, int]], b: int = 0
 ) -> None:
-    """A row of attention for each position, side by side, laid over the picture.
+    """A row of attention for each position, two side by side, laid over the picture.
 
     image: (H', W') or (C, H', W') with 1 or 3 channels, in any range. attention_map: of a model
     that ran on it, of any 2-D feature map. positions: (h, w) on that feature map. b: which image of
-    the batch. The picture is in gray; a row is enlarged to the part of it that its keys cover. A
-    cross marks the query, boxes the five largest weights. Below stand the least weight, the largest
-    and the sum, which is one for a softmax. Colors go from 0 up; where weights are negative, from
-    minus to plus the largest of either sign, with 0 in white.
+    the batch. The picture is in gray, a wide one as wide as the figure; a row is enlarged to the
+    part of it that its keys cover. A cross marks the query, boxes the five largest weights; one
+    that the cross would hide is larger. Below stand the least weight, the largest and the sum,
+    which is one for a softmax. Colors go from 0 up; where weights are negative, from minus to plus
+    the largest of either sign, with 0 in white.
 
     Raises ValueError for an image whose sides no stride would bring to the feature map's, a feature
     map that is not 2-D, no positions, and an image of the batch or a position that is not there.
@@ -37,18 +40,19 @@ def attention_on(
     _check_sides(picture.shape, attention_map.queries)
     positions = checked(positions, attention_map.queries, "position")
     rows = [attention_map.row(b, *p).detach().cpu().double().numpy() for p in positions]
-    columns = len(rows)
-    if not columns:
+    if not rows:
         raise ValueError(f"positions must name one position or more, not {positions}")
-    panel = min(WIDTH / columns, 3.2)
-    tall = panel * picture.shape[0] / picture.shape[1]
-    _, axes = plt.subplots(1, columns, figsize=(columns * panel, tall + 1.15), squeeze=False)
-    for ax, position, row in zip(axes[0], positions, rows, strict=True):
-        _panel(ax, picture, row, position, attention_map)
+    wide = picture.shape[1] > 1.5 * picture.shape[0]
+    columns = 1 if wide else min(len(rows), 2)
+    panel = WIDTH if wide else min(WIDTH / columns, 3.2)
+    axes = panels(len(rows), columns, panel, panel * picture.shape[0] / picture.shape[1] + 1.05)
+    for ax, position, row in zip(axes, positions, rows, strict=True):
+        _panel(ax, picture, row, position, attention_map, AROUND / 72 * picture.shape[1] / panel)
     show()
 
 
-def _panel(ax, picture: np.ndarray, row: np.ndarray, position, attention_map) -> None:
+def _panel(ax, picture: np.ndarray, row: np.ndarray, position, attention_map, around) -> None:
+    """around: the least side, in pixels, of a box in which the cross is."""
     (height, width), (down, across) = picture.shape, attention_map.queries
     cell = height / down, width / across  # of a query, in pixels
     pool = [q // k for q, k in zip(attention_map.queries, row.shape, strict=True)]
@@ -67,9 +71,11 @@ def _panel(ax, picture: np.ndarray, row: np.ndarray, position, attention_map) ->
     )
     for place in np.argsort(row, axis=None)[::-1][:STRONGEST]:
         h, w = np.unravel_index(place, row.shape)
-        corner = w * key[1] - 0.5, h * key[0] - 0.5
-        ax.add_patch(plt.Rectangle(corner, key[1], key[0], fill=False, ec=PAPER, lw=2.6))
-        ax.add_patch(plt.Rectangle(corner, key[1], key[0], fill=False, ec=PHI, lw=1.4))
+        own = all(p // q == k for p, q, k in zip(position, pool, (h, w), strict=True))
+        tall, wide = (max(side, around) if own else side for side in key)
+        corner = (w + 0.5) * key[1] - wide / 2 - 0.5, (h + 0.5) * key[0] - tall / 2 - 0.5
+        for color, thick in (PAPER, 2.6), (PHI, 1.4):
+            ax.add_patch(plt.Rectangle(corner, wide, tall, fill=False, ec=color, lw=thick))
     h, w = ((p + 0.5) * side - 0.5 for p, side in zip(position, cell, strict=True))
     halo = [withStroke(linewidth=4.5, foreground=PAPER)]
     ax.plot(w, h, "x", color=THETA, ms=9, mew=2.4, path_effects=halo)
@@ -78,7 +84,7 @@ def _panel(ax, picture: np.ndarray, row: np.ndarray, position, attention_map) ->
     ax.spines[:].set_visible(False)
     ax.set_title(f"query {position[0]}, {position[1]}")
     ax.set_xlabel(f"{_short(row.min())} to {_short(row.max())}\nsum {row.sum():.2g}")
-    bar = ax.figure.colorbar(drawn, ax=ax, location="bottom", fraction=0.06, pad=0.02)
+    bar = ax.figure.colorbar(drawn, ax=ax, location="bottom", fraction=0.06, pad=0.02, shrink=0.9)
     bar.solids.set_alpha(1)
     bar.set_ticks([-size, 0, size] if signed else [0, size])
     ends = bar.ax.set_xticklabels([f"{t:.2g}" for t in bar.get_ticks()])

@@ -62,15 +62,15 @@ def product(left: str, right: str, result: str, scale: Mapping[str, float]) -> N
     height, shared, width = scale[rows], scale[inner], scale[columns]
     corners = [(-gap - shared, 0, shared, height), (0, height + gap, width, shared)]
     corners.append((0, 0, width, height))
-    size = shared + width + 2 * gap + 0.7, shared + height + 2 * gap + 0.2
-    _, ax = plt.subplots(figsize=size)
+    edges = (-gap - shared - 0.35, width + 0.05), (-0.05, height + gap + shared + 0.25)
+    _, ax = plt.subplots(figsize=[high - low for low, high in edges])
     for (name, down, across), (x, y, w, h) in zip(boxes, corners, strict=True):
         role = next(role for role in TENSORS if role in name)
         edge = TENSORS[role][1]
         box(ax, role, x, y, w, h, name, rotation=90 if w < 1 else 0, rotation_mode="anchor")
         ax.text(x + w / 2, y + h + 0.06, across, ha="center", va="bottom", color=edge)
         ax.text(x - 0.06, y + h / 2, down, ha="right", va="center", color=edge)
-    ax.set(xlim=(-gap - shared - 0.55, width + 0.1), ylim=(-0.1, height + shared + gap + 0.35))
+    ax.set(xlim=edges[0], ylim=edges[1])
     ax.set_aspect("equal")
     ax.axis("off")
     show()

@@ -1,16 +1,18 @@
 """Curves, each with its name beside it."""
 
 import itertools
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from nonlocal_tut.arguments import instance, mapping, numbers, one_of, said
-from nonlocal_tut.draw.look import INPUT, LINES, OUTPUT, plt
+from nonlocal_tut.draw.look import INPUT, LINES, OUTPUT, plt, y_label
 from nonlocal_tut.draw.show import show
 
 MARKERS = "osD^vP*X"
+LONG = 15  # letters of a name's line: the rest goes below, so that a phone has room for the curves
 
 
 def lines(
@@ -38,20 +40,23 @@ def lines(
             f"curves must be {len(MARKERS)} at most to be told apart, not {len(curves)}"
         )
     _, ax = plt.subplots()
-    apart = np.linspace(0, len(LINES) - 1, max(len(curves), 2)).round().astype(int)
+    grey = len(curves) - (emphasis in curves)  # the same greys, with or without one in color
+    apart = np.linspace(0, len(LINES) - 1, max(grey, 2)).round().astype(int)
     greys = iter([LINES[n] for n in apart])
     styles = zip(MARKERS, ["-", "--", "-.", ":"] * 2, strict=True)
     edges, ends = 0, []
     for (name, (xs, ys)), (marker, dash) in zip(curves.items(), styles, strict=False):
         color = OUTPUT if name == emphasis else next(greys)
-        ax.plot(xs, ys, dash, marker=marker, color=color)
+        some = -(-len(xs) // 20)  # so that markers do not make one thick line
+        ax.plot(xs, ys, dash, marker=marker, markevery=some, color=color)
         edge = None if "y" in log else _cliff_edge(np.asarray(ys))
         last = (len(xs) - 1, (7, 0), "left")
         above = 11 * (1 + edges % 2)  # neighbors' names at two heights, side by side
-        index, offset, side = last if edge is None else (edge, (6, above), "right")
+        index, offset, side = last if edge is None else (edge, (0, above), "center")
         edges += edge is not None
         place = {"xy": (xs[index], ys[index]), "xytext": offset, "textcoords": "offset points"}
-        text = ax.annotate(name, **place, ha=side, va="center", color=color, clip_on=False)
+        words = _in_lines(name)
+        text = ax.annotate(words, **place, ha=side, va="center", color=color, clip_on=False)
         ends += [text] * (edge is None)
     for name, height in (levels or {}).items():
         ax.axhline(height, color=INPUT, lw=1, ls=":")
@@ -65,9 +70,12 @@ def lines(
     for axis in log:
         _log_axis(ax, axis, drawn[axis])
     scale = {axis: " (log scale)" if axis in log else "" for axis in "xy"}
-    ax.set(xlabel=x + scale["x"], ylabel=y + scale["y"])
+    ax.set_xlabel(x + scale["x"])
+    y_label(ax, y + scale["y"])
     if edges:
-        ax.margins(x=0.1)  # room for a name to the left of the first point
+        ax.margins(x=0.1)  # room for a name around the first point, and above
+        low, high = ax.get_ylim()
+        ax.set_ylim(low, high + 0.13 * (high - low))
     if ends:
         _keep_apart(ends)
     show()
@@ -88,18 +96,22 @@ def _as_many(xs: Any, ys: Any) -> bool:
     return hasattr(xs, "__len__") and hasattr(ys, "__len__") and 0 < len(xs) == len(ys)
 
 
-def _keep_apart(names: list[Any], gap: float = 11) -> None:
-    """Move names that would lie on each other up and down, until `gap` points are between them."""
+def _in_lines(name: str) -> str:
+    return "\n".join(textwrap.wrap(name, LONG, break_long_words=False, break_on_hyphens=False))
+
+
+def _keep_apart(names: list[Any], row: float = 12) -> None:
+    """Move names that would lie on each other up and down; each line of one is `row` points."""
     names[0].figure.draw_without_rendering()  # until then nobody knows where they are
     boxes = [name.get_window_extent() for name in names]
     points = 72 / names[0].figure.dpi
     heights = [points * (box.y0 + box.y1) / 2 for box in boxes]
-    start = list(heights)
+    start, rows = list(heights), [name.get_text().count("\n") + 1 for name in names]
     for _ in range(100):
         order = sorted(range(len(names)), key=heights.__getitem__)
         for low, high in itertools.combinations(order, 2):
             beside = boxes[low].x1 < boxes[high].x0 or boxes[high].x1 < boxes[low].x0
-            missing = gap - (heights[high] - heights[low])
+            missing = row * (rows[low] + rows[high]) / 2 - (heights[high] - heights[low])
             if missing > 0 and not beside:
                 heights[low] -= missing / 2
                 heights[high] += missing / 2
@@ -114,12 +126,12 @@ def _cliff_edge(ys: np.ndarray) -> int | None:
 
 
 def _log_axis(ax, axis: str, drawn: Sequence[float]) -> None:
-    """Ticks at powers of 2 in plain numbers on short axes, at powers of 10 on long ones."""
+    """Ticks at powers of 2 in plain numbers up to a span of 2,000, else at powers of 10."""
     if min(drawn) <= 0:
         raise ValueError(f"a log axis has no place for {min(drawn):g}, which is on {axis}")
-    short = max(drawn) / min(drawn) < 300
+    short = max(drawn) / min(drawn) <= 2000
     getattr(ax, f"set_{axis}scale")("log", base=2 if short else 10)
-    plain = (lambda value, _: f"{value:g}") if short else _power_of_ten
+    plain = (lambda value, _: f"{value:,g}") if short else _power_of_ten
     getattr(ax, f"{axis}axis").set_major_formatter(plain)
 
 

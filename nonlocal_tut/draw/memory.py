@@ -25,6 +25,7 @@ from nonlocal_tut.draw.look import (
     WIDTH,
     G,
     plt,
+    y_label,
 )
 from nonlocal_tut.draw.show import show
 from nonlocal_tut.memory.report import MIB, Allocation, Report, describe
@@ -38,7 +39,7 @@ SHARE = 0.1  # of the peak: what is smaller is drawn in one
 
 
 def areas(sizes: Mapping[str, int]) -> None:
-    """A square for each tensor, side by side, the largest first, whose area is its bytes.
+    """A square for each tensor, whose area is its bytes: the largest, and beside it the others.
 
     sizes: bytes under the tensor's name; what is none of x, query, key, value and output is drawn
     as an affinity. Raises ValueError for no tensor, and for one without bytes.
@@ -46,17 +47,24 @@ def areas(sizes: Mapping[str, int]) -> None:
     mapping("sizes", sizes, "bytes")
     if not sizes or not all(is_number(size) and size > 0 for size in sizes.values()):
         raise ValueError(f"sizes must hold bytes above 0, got {dict(sizes)}")
-    largest, left = max(sizes.values()) ** 0.5, 0.0
-    _, ax = plt.subplots(figsize=(WIDTH, 3.1))
-    for name, size in sorted(sizes.items(), key=lambda tensor: -tensor[1]):
-        side = size**0.5
-        room = max(side, 0.36 * largest)  # for the words below
-        x = left + (room - side) / 2
-        ax.add_patch(plt.Rectangle((x, 0), side, side, fc=ROLES.get(name, AFFINITY), ec=INK))
-        words = f"{name}\n{size / MIB:.3g} MiB"
-        stacked(ax, x + side / 2, -0.15 * largest, words, 11)
-        left += room + 0.06 * largest
-    ax.set(xlim=(0, left), ylim=(-0.3 * largest, 1.02 * largest), aspect="equal")
+    sides = {name: sizes[name] ** 0.5 for name in sorted(sizes, key=lambda name: -sizes[name])}
+    largest, second, *_ = *sides.values(), 0.0
+    column = max(second, 0.39 * largest) + 0.04 * largest  # as wide as the words below it
+    row = max(second, 0.3 * largest) + 0.28 * largest
+    _, ax = plt.subplots(figsize=(WIDTH, 0.7 * WIDTH))
+    top, right = largest, largest
+    for n, (name, side) in enumerate(sides.items()):
+        middle, floor = largest / 2, 0.0
+        if n:  # the others in two columns
+            middle = 1.06 * largest + ((n - 1) % 2 + 0.5) * column
+            floor = ((len(sides) - 2) // 2 - (n - 1) // 2) * row
+        corner = middle - side / 2, floor
+        ax.add_patch(plt.Rectangle(corner, side, side, fc=ROLES.get(name, AFFINITY), ec=INK))
+        below = floor - 0.13 * largest
+        stacked(ax, middle, below, f"{name}\n{sizes[name] / MIB:.3g} MiB", 10)
+        top, right = max(top, floor + side), max(right, middle + column / 2)
+    margin = 0.02 * largest
+    ax.set(xlim=(-margin, right), ylim=(-0.24 * largest, top + margin), aspect="equal")
     ax.axis("off")
     show()
 
@@ -83,7 +91,7 @@ def timeline(report: Report, names: Sequence[str]) -> None:
         life = slice(a.born, died)
         bottom, top = floor[life].copy(), floor[life] + a.bytes / MIB
         ax.stairs(top, np.arange(a.born, died + 1), baseline=bottom, fill=True, **looks(a))
-        room = (died - a.born) / steps > 0.0125 * len(name)
+        room = (died - a.born) / steps > 0.0195 * len(name)
         at = (died - a.born) // 2 if room else 0
         x, side = ((a.born + died) / 2, "center") if room else (a.born - 0.6, "right")
         ink = _ink(looks(a)) if room else {}
@@ -93,7 +101,8 @@ def timeline(report: Report, names: Sequence[str]) -> None:
     ax.stairs(np.array(total) / MIB, color=INK, lw=1.4)
     turn = min((a.born for a in report.timeline if a.backward), default=steps)
     ax.axvline(turn, color=INPUT, lw=1, ls=":")
-    ax.set(xlabel="allocations and releases, in order", ylabel="alive, MiB", xlim=(0, steps))
+    ax.set(xlabel="allocations and releases, in order", xlim=(0, steps))
+    y_label(ax, "alive, MiB")
     ax.set_ylim(0, 1.15 * max(total) / MIB)
     for place, text, side in ((turn - 0.6, "forward", "right"), (turn + 0.6, "backward", "left")):
         ax.text(place, 1.12 * max(total) / MIB, text, ha=side, va="top", color=INPUT)
@@ -116,24 +125,25 @@ def at_peak(reports: Mapping[str, tuple[Report, Sequence[str]]]) -> None:
             raise ValueError(f"{bar!r}, a {report.kind} report, does not say what is at its peak")
     if not reports:
         raise ValueError("reports must hold one at least, got none")
-    _, ax = plt.subplots(figsize=(WIDTH, 0.62 * len(reports) + 0.6))
-    for row, (report, names) in enumerate(reports.values()):
+    _, ax = plt.subplots(figsize=(WIDTH, 3.6))
+    for column, (report, names) in enumerate(reports.values()):
         large, looks = _large(report.at_peak, report, names), _looks(report)
-        left = 0.0
+        floor = 0.0
         for a, name in zip(large, names, strict=True):
-            ax.barh(row, a.bytes / MIB, left=left, height=0.7, **looks(a))
-            middle = left + a.bytes / MIB / 2
-            ax.text(middle, row, name, ha="center", va="center", fontsize=9, **_ink(looks(a)))
-            left += a.bytes / MIB
-        rest = report.peak_bytes / MIB - left
-        ax.barh(row, rest, left=left, height=0.7, fc=INPUT, ec=INPUT)
+            ax.bar(column, a.bytes / MIB, bottom=floor, width=0.92, **looks(a))
+            middle = floor + a.bytes / MIB / 2
+            ax.text(column, middle, name, ha="center", va="center", **_ink(looks(a)))
+            floor += a.bytes / MIB
+        rest = report.peak_bytes / MIB - floor
+        ax.bar(column, rest, bottom=floor, width=0.92, fc=INPUT, ec=INPUT)
         label = f"{report.peak_bytes / MIB:,.0f} MiB"
-        ax.annotate(label, (left + rest, row), (4, 0), textcoords="offset points", va="center")
-    ax.set_yticks(range(len(reports)), reports)
-    ax.invert_yaxis()
-    ax.grid(axis="y", visible=False)
-    ax.set_xlim(0, 1.18 * max(report.peak_bytes for report, _ in reports.values()) / MIB)
-    ax.set_xlabel("alive at the peak, MiB")
+        ax.annotate(label, (column, floor + rest), (0, 4), textcoords="offset points", ha="center")
+    ax.set_xticks(range(len(reports)), reports)
+    ax.grid(axis="x", visible=False)
+    ax.margins(x=0.02)
+    ax.set_ylim(0, 1.1 * max(report.peak_bytes for report, _ in reports.values()) / MIB)
+    ax.yaxis.set_major_formatter("{x:,.0f}")
+    y_label(ax, "alive at the peak, MiB")
     show()
 
 
@@ -158,7 +168,7 @@ def _looks(report: Report) -> Callable[[Allocation], dict[str, Any]]:
     def look(a: Allocation) -> dict[str, Any]:
         if a.hidden:
             return {"fc": PAPER, "ec": INK, "lw": 0.8, "hatch": HIDDEN}
-        return {"fc": fills[_source(a)], "ec": PAPER, "lw": 0.8}
+        return {"fc": fills[_source(a)], "ec": PAPER, "lw": 1.8}  # two of one shade may touch
 
     return look
 

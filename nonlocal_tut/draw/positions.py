@@ -19,6 +19,7 @@ from nonlocal_tut.draw.look import (
     WIDTH,
     plt,
 )
+from nonlocal_tut.draw.panels import panels
 from nonlocal_tut.draw.show import show
 
 
@@ -37,7 +38,8 @@ def cone(kernel: int, layers: int) -> None:
     """One output's view of its input through 1-D convolutions of stride 1, layer by layer."""
     kernel, layers = whole("kernel", kernel, 1), whole("layers", layers, 1)
     reach = layers * (kernel // 2)
-    _, ax = plt.subplots(figsize=(WIDTH, 0.62 * (layers + 1) + 0.5))
+    dots = 2 * (reach + 2) + 1  # in a row, and a quarter of their width for its name
+    _, ax = plt.subplots(figsize=(WIDTH, 0.62 * (layers + 1) + 0.1))
     for layer in range(layers + 1):
         seen = (layers - layer) * (kernel // 2)  # to either side
         for x in range(-reach - 2, reach + 3):
@@ -47,8 +49,8 @@ def cone(kernel: int, layers: int) -> None:
                 for tap in range(-(kernel // 2), kernel // 2 + 1):
                     ax.plot([x, x + tap], [layer, layer - 1], color=FAINT, lw=0.8, zorder=1)
         name = "input" if layer == 0 else f"layer {layer}"
-        ax.text(reach + 2.8, layer, f"{name}: {2 * seen + 1}", va="center")
-    ax.set(xlim=(-reach - 2.6, reach + 5.5), ylim=(-0.5, layers + 0.5))
+        ax.text(reach + 2.7, layer, f"{name}: {2 * seen + 1}", va="center")
+    ax.set(xlim=(-reach - 2.5, reach + 2.6 + dots / 4), ylim=(-0.3, layers + 0.3))
     ax.axis("off")
     show()
 
@@ -56,7 +58,7 @@ def cone(kernel: int, layers: int) -> None:
 def maps(
     values: Mapping[str, Tensor], *, outline: Sequence[int | None] = (), grid: bool = False
 ) -> None:
-    """Maps (H, W) side by side under their titles: masks, effective fields, attention.
+    """Maps (H, W) under their titles, three a row, or two: masks, effective fields, attention.
 
     outline: the side of a centered square to draw on each, in positions (None: no square);
     grid: draw the positions' borders, for small maps.
@@ -78,11 +80,11 @@ def maps(
         raise ValueError(
             f"values: maps needs an outline each, or none: {len(outline)} for {len(values)}"
         )
-    columns = len(values)
-    panel = min(WIDTH / columns, 2.1)  # of which a phone holds two
-    _, axes = plt.subplots(1, columns, figsize=(columns * panel, panel + 0.35), squeeze=False)
-    outline = list(outline) or [None] * columns
-    for ax, (title, value), side in zip(axes[0], values.items(), outline, strict=True):
+    columns = 2 if len(values) == 4 else min(len(values), 3)
+    panel = WIDTH / max(columns, 2)
+    outline = list(outline) or [None] * len(values)
+    axes = panels(len(values), columns, panel, panel + 0.22)
+    for ax, (title, value), side in zip(axes, values.items(), outline, strict=True):
         value = np.asarray(value.detach().cpu().double())
         height, width = value.shape
         ax.imshow(value, vmin=0)
@@ -103,14 +105,15 @@ def _is_side(value: object) -> bool:
 
 
 def task(*maps: Tensor) -> None:
-    """Maps of a copy task, side by side: the numbered dots, and the markers that ask.
+    """Maps of a copy task, two a row: the numbered dots, and the markers that ask.
 
     maps: (COLORS + 1 [+ tags], side, side) each; with tags, the two kinds are round and square.
     """
     for planes in maps:
         tensor("maps", planes, "(COLORS + 1, side, side), or more planes", 3)
-    _, axes = plt.subplots(1, len(maps), figsize=(3.2 * len(maps), 3.2), squeeze=False)
-    for ax, planes in zip(axes[0], maps, strict=True):
+    columns = min(len(maps), 2)
+    panel = min(3.2, WIDTH / columns)
+    for ax, planes in zip(panels(len(maps), columns, panel, panel), maps, strict=True):
         planes = np.asarray(planes.detach().cpu())
         side, colors = planes.shape[-1], len(DOTS)
         _grid(ax, side, side)
@@ -122,6 +125,5 @@ def task(*maps: Tensor) -> None:
                 ax.plot(column, row, shape, ms=15, color=fill, mec=INK)
             text = {"ha": "center", "va": "center", "weight": "bold" if asks else "normal"}
             ink = INK if asks else WHITE if plane < 2 else BLACK
-            size = 9 if not asks else 11 if len(tags) else 14
-            ax.text(column, row, "?" if asks else plane, color=ink, fontsize=size, **text)
+            ax.text(column, row, "?" if asks else plane, color=ink, fontsize=10 + asks, **text)
     show()

@@ -30,16 +30,18 @@ def one_context(own: Mapping[str, float], added: Mapping[str, float]) -> None:
             f"own={dict(own)}, added={dict(added)}"
         )
     moved = {name: [p + shift for p in own.values()] for name, shift in added.items()}
-    reach = max(abs(p) for places in (own.values(), *moved.values()) for p in places) + 1.5
+    reach = (
+        max(abs(p) for places in (own.values(), *moved.values()) for p in places) + 2.5
+    )  # beside the outermost, its verdict
     _, axes = plt.subplots(2, 1, figsize=(WIDTH, 3.9), sharex=True)
     for ax, (name, places), sign in zip(axes, moved.items(), (1, -1), strict=True):
         _line(ax, list(own.values()), places, [sign, -sign])
         ax.set(xlim=(-reach, reach), ylim=(-0.75, 0.72), yticks=[])
-        ax.set_title(f"{name}: the context adds {_signed(added[name])}", loc="left", size=12.5)
+        ax.set_title(f"{name}: the context adds {_signed(added[name])}", loc="left", size=11)
         for side, answer in ((-1, 0), (1, 1)):
             corner = {"transform": ax.get_yaxis_transform(), "ha": "right" if side > 0 else "left"}
             ax.text(
-                side > 0, -0.7, f"answers {answer}", color=INPUT, va="bottom", size=12.5, **corner
+                side > 0, -0.7, f"answers {answer}", color=INPUT, va="bottom", size=11, **corner
             )
         ax.spines["left"].set_visible(False)
         ax.axvline(0, color=INPUT, lw=1.2, zorder=0)
@@ -64,7 +66,7 @@ def _line(ax, own: list[float], places: list[float], wanted: list[int]) -> None:
             textcoords="offset points",
             ha="left" if ahead > 0 else "right",
             va="center_baseline",
-            size=12.5,
+            size=11,
             bbox={"fc": PAPER, "ec": "none", "pad": 0.5},
             weight="normal" if right else "bold",
             color=G if right else PHI,
@@ -74,7 +76,8 @@ def _line(ax, own: list[float], places: list[float], wanted: list[int]) -> None:
         "", (low, -0.3), (high, -0.3), arrowprops={"arrowstyle": "<->", "color": INK, "lw": 1.2}
     )
     label = f"D = {_signed(places[0] - places[1]).lstrip('+')}"
-    ax.text((low + high) / 2, -0.34, label, ha="center", va="top", size=12.5)
+    box = {"fc": PAPER, "ec": "none", "pad": 0.5}  # over the line through zero
+    ax.text((low + high) / 2, -0.36, label, ha="center", va="top", size=11, bbox=box)
 
 
 def _signed(number: float) -> str:

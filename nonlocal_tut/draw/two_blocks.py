@@ -5,10 +5,10 @@ from typing import NamedTuple
 from nonlocal_tut.arguments import instance
 from nonlocal_tut.blocks import NonLocalBlock, SelfAttention2d
 from nonlocal_tut.draw.boxes import TENSORS, stacked
-from nonlocal_tut.draw.look import COLORS, FAINT, INK, INPUT, PAPER, plt
+from nonlocal_tut.draw.look import COLORS, FAINT, INK, INPUT, PAPER, WIDTH, plt
 from nonlocal_tut.draw.show import show
 
-SIZE = 4.4, 5.3  # inches: narrow, so that a phone shrinks it little
+SIZE = WIDTH, 5.3  # inches
 SAME = COLORS["input-fill"], FAINT  # fill and edge of what both blocks have
 HEIGHT = 0.62  # of a box; rows are 1 apart
 LINES = [(0.5, 0, 3), (1.5, 0, 7), (2.5, 0, 4)]  # of query, key and value: where, from row, to row
@@ -104,4 +104,4 @@ def _box(ax, x: float, part: Part, differs: bool) -> None:
     place = x + part.left, -part.row
     ax.add_patch(plt.Rectangle(place, part.width, HEIGHT, fc=fill if part.text else PAPER, **style))
     middle = place[0] + part.width / 2, place[1] + HEIGHT / 2
-    stacked(ax, *middle, part.text or "none", 9.5, color=INK if lit else INPUT)
+    stacked(ax, *middle, part.text or "none", 10, color=INK if lit else INPUT)

@@ -50,6 +50,17 @@ def test_on_paper_it_is_light(opened):
     assert paper == "rgb(255, 255, 255)"
 
 
+MOVED = """() => [...document.querySelectorAll(".drawing")]
+  .filter((box) => box.scrollWidth > box.clientWidth)
+  .map((box) => box.firstElementChild.getAttribute("aria-label").slice(0, 60))"""
+
+
+@each_page("light", pages=PAGES)
+def test_on_a_phone_none_is_moved_sideways(opened):
+    opened.resize(390)
+    assert opened.page.evaluate(MOVED) == []
+
+
 FADED = """() => [...document.querySelectorAll("figcaption")].filter((caption) => {
   for (let e = caption; e; e = e.parentElement)
     if (getComputedStyle(e).maskImage !== "none" || e.scrollLeft) return true;
