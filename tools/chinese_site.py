@@ -8,7 +8,10 @@ import json
 import re
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 
+import tested_on
+import ways_table
 import yaml
 from catalogue import translations
 from docutils.nodes import make_id
@@ -22,6 +25,11 @@ from nonlocal_tut import words
 SOURCE = ROOT / "_build" / "zh"
 SHOWN = ("image/svg+xml", "text/html")
 DRAWN = [BOOK / "_static" / "cousins.svg"]  # figures of a page that no cell makes
+# Tables that a page includes: {text: (its data, what makes one from the other)}.
+TABLES = {
+    tested_on.table_of(tested_on.FILE): (tested_on.FILE, tested_on.rendered),
+    ways_table.TABLE: (ways_table.PATH, ways_table.rendered),
+}
 ANSWER = re.compile(r"^[○✗✓] .*$", re.MULTILINE)  # of `check`
 
 
@@ -41,10 +49,22 @@ def write_sources(source=SOURCE):
     addresses = {f"book/{p.stem}": address_of(p) for p in pages().values() if p.parent == BOOK}
     put(source / "addresses.json", json.dumps(addresses, indent=1))
     for part in ("_static", "_templates", "data", "references.bib"):
-        mirror(BOOK / part, source / "book" / part)
+        mirror(BOOK / part, source / "book" / part, without={*DRAWN, *TABLES})
     for path in DRAWN:
         with in_chinese():
             put(source / path.relative_to(ROOT), words.markup(path.read_text(encoding="utf-8")))
+    for path, text in tables(translations("tables")).items():
+        put(source / path.relative_to(ROOT), text)
+
+
+def tables(known):
+    """{file: text} of what a page includes; what is not known are names and code."""
+    return {
+        path: rendered(
+            json.loads(data.read_text(encoding="utf-8")), lambda words: known.get(words, words)
+        )
+        for path, (data, rendered) in TABLES.items()
+    }
 
 
 @contextmanager
@@ -68,10 +88,14 @@ def put(path, text):
         path.write_text(text, encoding="utf-8")
 
 
-def mirror(origin, copy):
+def mirror(origin, copy, without):
     """The same files with the same times, so that nothing is built again without need."""
+
+    def left_out(folder, names):
+        return {name for name in names if Path(folder, name) in without}
+
     if origin.is_dir():
-        shutil.copytree(origin, copy, dirs_exist_ok=True)
+        shutil.copytree(origin, copy, dirs_exist_ok=True, ignore=left_out)
     else:
         shutil.copy2(origin, copy)
 
