@@ -19,11 +19,11 @@ def every_problem_has_its_cell(book):
         if not links or len(answer.split()) < 8:
             found.append(f"{PAGE}: {title}: no answer, or no “→” with a link to a cell")
             continue
-        printed = " ".join(printed(book, link) for link in links)
+        shown = " ".join(printed(book, link) for link in links)
         found += [
             f"{PAGE}: {title}: its cells do not print “{quoted}”"
             for quoted in re.findall(r"`([^`]+)`", where)
-            if " ".join(quoted.split()) not in printed
+            if " ".join(quoted.split()) not in shown
         ]
     return found
 
