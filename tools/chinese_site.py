@@ -14,6 +14,7 @@ import tested_on
 import ways_table
 import yaml
 from catalogue import translations
+from chinese_setting import kept_together
 from docutils.nodes import make_id
 from headings import plain
 from normal_form import read, write
@@ -41,7 +42,7 @@ def write_sources(source=SOURCE):
     for name, path in pages().items():
         if path.parent == BOOK:
             text = path.read_text(encoding="utf-8")
-            told = translated(text, path.suffix, teller(name))
+            told = translated(text, path.suffix, set_by(teller(name)))
             if path.suffix == ".ipynb":
                 told = with_outputs(told)
             put(source / "book" / path.name, told)
@@ -65,6 +66,11 @@ def tables(known):
         )
         for path, (data, rendered) in TABLES.items()
     }
+
+
+def set_by(tell):
+    """A teller whose Chinese is set as a page has it."""
+    return lambda message: kept_together(tell(message))
 
 
 @contextmanager
