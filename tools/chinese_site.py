@@ -119,7 +119,7 @@ def config(site):
     sphinx["local_extensions"] = {name: str(ROOT / "tools") for name in sphinx["local_extensions"]}
     settings = sphinx["config"]
     settings["language"] = "zh_CN"
-    settings["written_by_extensions"] = site
+    settings["written_by_extensions"] = site | translations("docstrings")
     settings["html_js_files"] = [*settings["html_js_files"], "zh.js"]
     for key in ("nb_code_prompt_show", "nb_code_prompt_hide"):
         settings[key] = site[settings[key]]
