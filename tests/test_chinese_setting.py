@@ -1,11 +1,14 @@
 """What a line of Chinese may not part, and what a built Chinese page no longer has in English."""
 
+import json
 import re
 
+import nbformat
 import pytest
 from catalogue import translations
 from chinese_setting import ARTICLE, BY, kept_together, page
-from chinese_site import write_sources
+from chinese_site import with_outputs, write_sources
+from normal_form import write
 from repository import ROOT
 
 CITED = """<p><span class="bibtex-citation" id="id1">[<a class="reference" href="r.html#id2" \
@@ -40,6 +43,15 @@ def test_what_belongs_together_stays_on_a_line(line, wanted):
 def test_a_citation_is_chinese_and_what_surrounds_it_stays(english, chinese):
     assert page(CITED.format(english), str) == CITED.format(chinese)
     assert page(CITED.format(chinese), str) == CITED.format(chinese)
+
+
+def test_a_table_s_cell_keeps_a_number_and_its_unit_together():
+    table = '<tr><td>~70 %, ~80 %</td><td class="text-end">64 MiB</td></tr><p>3 GB</p>'
+    output = nbformat.v4.new_output("display_data", {"text/html": table})
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=[output])])
+    (told,) = json.loads(with_outputs(write(nb)))["cells"][0]["outputs"]
+    kept = table.replace("70 %", "70\u00a0%").replace("80 %", "80\u00a0%")
+    assert "".join(told["data"]["text/html"]) == kept.replace("64 MiB", "64\u00a0MiB")
 
 
 def test_a_title_of_an_exercise_has_chinese_brackets():

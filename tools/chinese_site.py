@@ -31,6 +31,7 @@ TABLES = {
     tested_on.table_of(tested_on.FILE): (tested_on.FILE, tested_on.rendered),
     ways_table.TABLE: (ways_table.PATH, ways_table.rendered),
 }
+CELL = re.compile(r"(?<=<td>)[^<]+|(?<=<td class=\"text-end\">)[^<]+")  # of a table
 ANSWER = re.compile(r"^[○✗✓] .*$", re.MULTILINE)  # of `check`
 
 
@@ -120,7 +121,7 @@ def config(site):
     settings = sphinx["config"]
     settings["language"] = "zh_CN"
     settings["written_by_extensions"] = site | translations("docstrings")
-    settings["html_js_files"] = [*settings["html_js_files"], "zh.js"]
+    settings["html_js_files"] = [*settings["html_js_files"], "zh.js", "headings.js"]
     for key in ("nb_code_prompt_show", "nb_code_prompt_hide"):
         settings[key] = site[settings[key]]
     settings["togglebutton_hint"] = site["Click to show"]
@@ -143,6 +144,10 @@ def with_outputs(text):
             for output in cell.get("outputs", []):
                 data = output.get("data", {})
                 data |= {kind: words.markup(data[kind]) for kind in SHOWN if kind in data}
+                if "text/html" in data:
+                    data["text/html"] = CELL.sub(
+                        lambda cell: kept_together(cell[0]), data["text/html"]
+                    )
                 if output.output_type == "stream":
                     output.text = ANSWER.sub(lambda line: words.say(line[0]), output.text)
     return write(nb)
