@@ -26,7 +26,7 @@ PROSE = """() => {
 }"""
 
 # On how many lines a word stands, each time that a heading has it.
-PLACES = """(word) => Array.from(document.querySelectorAll("article :is(h1, h2, h3)"), (heading) => {
+PLACES = """(word) => [...document.querySelectorAll("article :is(h1, h2, h3)")].map((heading) => {
   const text = heading.textContent, found = [];
   const letters = [];
   const walk = document.createTreeWalker(heading, NodeFilter.SHOW_TEXT);
