@@ -121,7 +121,7 @@ def config(site):
     settings = sphinx["config"]
     settings["language"] = "zh_CN"
     settings["written_by_extensions"] = site | translations("docstrings")
-    settings["html_js_files"] = [*settings["html_js_files"], "zh.js", "headings.js"]
+    settings["html_js_files"] = [*settings["html_js_files"], "zh.js", "lines.js"]
     for key in ("nb_code_prompt_show", "nb_code_prompt_hide"):
         settings[key] = site[settings[key]]
     settings["togglebutton_hint"] = site["Click to show"]

@@ -1,10 +1,10 @@
-// A Chinese heading's line ends between two words, where the browser knows words, and "non-local"
-// stays whole. The style (word-break: keep-all) leaves the line's end to these places.
+// In Chinese headings and tables a line ends between two words, where the browser knows words, and
+// "non-local" stays whole. The style (word-break: keep-all) leaves the line's end to these places.
 (() => {
   if (!window.Intl?.Segmenter) return;
   const words = new Intl.Segmenter("zh", { granularity: "word" });
   const HYPHENED = /([A-Za-z]+-[A-Za-z]+)/;
-  const OURS = /卷积|张量|模块|标记|自注意力|感受野|特征图|显存/g; // words that no dictionary has
+  const OURS = /卷积|池化|张量|模块|标记|自注意力|感受野|特征图|显存|单元格/g; // words that no dictionary has
   const BEHIND = /^[的了吗呢里上下个]/; // what leans on the word before it
 
   function segmented(text) {
@@ -28,12 +28,13 @@
     return [span];
   }
   addEventListener("DOMContentLoaded", () => {
-    const found = document.querySelectorAll("article :is(h1, h2, h3), .prev-next-title");
+    const found = document.querySelectorAll("article :is(h1, h2, h3, th, td), .prev-next-title");
     const texts = [];
     for (const heading of found) {
       const walk = document.createTreeWalker(heading, NodeFilter.SHOW_TEXT);
       while (walk.nextNode())
-        if (!walk.currentNode.parentElement.closest("code, .math, .headerlink"))
+        if (/[\u4e00-\u9fff]/.test(walk.currentNode.data)
+            && !walk.currentNode.parentElement.closest("code, .math, .bytes-calculator"))
           texts.push(walk.currentNode);
     }
     for (const text of texts)
