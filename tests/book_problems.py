@@ -19,16 +19,16 @@ def every_problem_has_its_cell(book):
         if not links or len(answer.split()) < 8:
             found.append(f"{PAGE}: {title}: no answer, or no “→” with a link to a cell")
             continue
-        printed = " ".join(_printed(book, link) for link in links)
+        shown = " ".join(printed(book, link) for link in links)
         found += [
             f"{PAGE}: {title}: its cells do not print “{quoted}”"
             for quoted in re.findall(r"`([^`]+)`", where)
-            if " ".join(quoted.split()) not in printed
+            if " ".join(quoted.split()) not in shown
         ]
     return found
 
 
-def _printed(book, link):
+def printed(book, link):
     """All that the code cells below a heading or a target print, until the next heading."""
     page, _, target = link.partition("#")
     texts = []
@@ -64,6 +64,6 @@ def the_front_door_says_what_stands_behind_it(book):
         r"^- (.*\*\*.+)$", text.partition("## What comes out?")[2], re.MULTILINE
     ):
         for bold in re.findall(r"\*\*(.*?\d.*?)\*\*", line):
-            if not any(bold in _printed(book, link) for link in LINK.findall(line)):
+            if not any(bold in printed(book, link) for link in LINK.findall(line)):
                 found.append(f"book/intro.md: no cell that its line links to prints {bold!r}")
     return found

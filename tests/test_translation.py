@@ -7,14 +7,17 @@ import json
 import re
 
 import catalogue
+import chinese_site
 import markdown_lines
 import pytest
 import spoken
 import translated_pages
 import translation
 import translation_rules
+from book_pages import Book
+from book_problems import LINK, PAGE, SECTION, printed
 from catalogue import load, path_of
-from normal_form import read
+from normal_form import read, write
 from py_mini_racer import MiniRacer
 from repository import ROOT
 
@@ -24,6 +27,7 @@ from nonlocal_tut.memory.calculator import calculator
 from nonlocal_tut.tables import table
 
 PAGES = translated_pages.pages()
+HANZI = re.compile(f"[{translation_rules.HANZI}]")
 
 
 @pytest.fixture
@@ -84,6 +88,33 @@ def test_each_rule_sees_what_breaks_it(what):
     source = "| a | b | c |" if what == "cells" else SOURCE
     found = translation_rules.faults(source, BROKEN[what], {"peak": "峰值"})
     assert any(what in fault for fault in found)
+
+
+def test_code_that_a_table_shows_in_chinese_is_quoted_so(chinese):
+    yes, block = words.say("yes"), words.say("the block")
+    for told in ("the block yes", f"{block} {yes}"):
+        assert not translation_rules.faults("See `the block yes`.", f"见 `{told}`。", {})
+    assert translation_rules.faults("See `the block yes`.", f"见 `{block} 否`。", {})
+    assert translation_rules.faults("See `x.sum()`.", "见 `求和`。", {})
+
+
+def test_what_the_chinese_page_of_problems_quotes_is_shown_there(tmp_path):
+    for path in (ROOT / "book").glob("*.ipynb"):  # English headings, by which a link finds a cell
+        shown = read(chinese_site.with_outputs(path.read_text(encoding="utf-8")))
+        for output in (o for cell in shown.cells for o in cell.get("outputs", [])):
+            if "text/html" in output.get("data", {}):
+                output.data.pop("text/plain", None)  # a page shows one form, the best
+        chinese_site.put(tmp_path / "book" / path.name, write(shown))
+    book, tell, quoted = Book(tmp_path), translated_pages.teller("problems"), set()
+    page = translated_pages.translated((ROOT / PAGE).read_text(encoding="utf-8"), ".md", tell)
+    for _, text in SECTION.findall(page):
+        where = text.partition("\n→ ")[2]
+        told = " ".join(printed(book, link) for link in LINK.findall(where))
+        told = " ".join(re.sub("<[^>]+>", " ", told).split())
+        for code in re.findall(r"`([^`]+)`", where):
+            assert code in told, f"no Chinese cell shows “{code}”"
+            quoted.add(code)
+    assert len(quoted) > 15 and any(HANZI.search(code) for code in quoted)
 
 
 def test_english_is_no_translation():

@@ -3,7 +3,8 @@
 A cell tagged claim-A9 in chapter 2 gets the target claim-a9-2, so that the page of claims leads to
 the cell itself, and a notebook opened on Colab shows nothing of it. A folded cell is named after
 its first comment. "See chapter 5" in a docstring becomes a link, as does "the appendix on bytes".
-A default value in a signature is what one would write.
+In the Chinese edition a docstring begins in Chinese. A default value in a signature is what one
+would write.
 """
 
 import dataclasses
@@ -49,6 +50,14 @@ def name_folds(app, document):
             cell["prompt_show"] = cell["prompt_hide"] = name
 
 
+def begin_in_chinese(app, what, name, obj, options, lines):
+    """A docstring's first paragraph in the page's language, if its catalogue has it."""
+    end = lines.index("") if "" in lines else len(lines)
+    first = " ".join(line.strip() for line in lines[:end])
+    if (told := said(app.config, first)) != first:
+        lines[:end] = [told]
+
+
 def link_pages(app, what, name, obj, options, lines):
     """Turn "chapter 5" and "appendix on weights" in a docstring's lines into links."""
     pages = {}
@@ -81,6 +90,7 @@ def setup(app):
     app.connect("doctree-read", mark_claims)
     app.connect("doctree-read", mark_headings)
     app.connect("doctree-read", name_folds)
+    app.connect("autodoc-process-docstring", begin_in_chinese)
     app.connect("autodoc-process-docstring", link_pages)
     app.connect("autodoc-process-signature", readable)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -11,9 +11,10 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 
+import chinese_setting
 from fontTools import subset
 from fontTools.ttLib import TTFont
-from language_switch import said
+from language_switch import is_chinese, said
 
 # Of MathJax the pages load these parts (see mathjax3_config), and no menu of 100 kB compressed.
 MATHJAX = (
@@ -56,7 +57,10 @@ def lighten(app, error):
     pages = sorted(p for p in site.rglob("*.html") if p.relative_to(site).parts[0] != "zh")
     for page in pages:
         text = page.read_text(encoding="utf-8")
-        if (mended := mend(text, say)) != text:
+        mended = mend(text, say)
+        if is_chinese(app.config):
+            mended = chinese_setting.page(mended, say)
+        if mended != text:
             page.write_text(mended, encoding="utf-8")
     remove_unused(site / "_static")
     cut_icons(site / "_static", pages)

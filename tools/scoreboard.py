@@ -10,6 +10,7 @@ from pathlib import Path
 from language_switch import said
 from sphinx.util.docutils import SphinxDirective
 
+SEPARATOR = "\u00a0· "  # at no line's beginning
 HEAD = "| verdict | claims | which |"
 ROW = re.compile(r"^\| (A\d+) \| (.+?) \| (.+?) \| (.+) \|$", re.MULTILINE)
 CELL = re.compile(r"\]\((#claim-[\w-]+)\)")  # the first link of a claim leads to what asserts it
@@ -23,7 +24,7 @@ def board(claims, head):
         link = f'[{name}]({cell[1] if cell else "claims.md"} "{says}")'
         verdicts.setdefault(verdict, []).append(link)
     rows = sorted(verdicts.items())
-    lines = [f"| {verdict} | {len(links)} | {' · '.join(links)} |" for verdict, links in rows]
+    lines = [f"| {verdict} | {len(links)} | {SEPARATOR.join(links)} |" for verdict, links in rows]
     return "\n".join([head, "|---|---|---|", *lines])
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 FILE = Path(__file__).resolve().parent.parent / "book" / "data" / "tested_on.json"
 SUITES = ("notebooks", "tests")
+PACKAGES = ("torch", "numpy", "matplotlib")
 
 
 def same(row):
@@ -37,51 +38,58 @@ def share(found):
     return f"{found['passed']:,} of {found['passed'] + found['failed']:,}"
 
 
-def named(row):
-    """A run, as its failures name it."""
-    return f"torch {row['torch'].split('+')[0]}, {row['machine']}"
+def rendered(data, say=str):
+    """The table, in Markdown, narrow enough for a phone; below it how each ran, and what failed.
 
-
-def rendered(data):
-    """The table, in Markdown, narrow enough for a phone; below it how each ran, and what failed."""
-    lines = ["| run | torch, Python | cells of pages | unit tests |", "|---" * 4 + "|"]
-    machines, packages = {}, {}
+    say: from English words to those of the page's language.
+    """
+    lines = [say("| run | torch, Python | cells of pages | unit tests |"), "|---" * 4 + "|"]
+    machines, packages, comma = {}, {}, say(", ")
     for row in data["rows"]:
-        torch, python, machine = same(row)
+        torch, python, name = same(row)
+        machine = say(name)
         counts = " | ".join(share(row[suite]).replace(" of ", "/") for suite in SUITES)
         lines.append(f"| {machine} | {torch.split('+')[0]}, {python} | {counts} |")
-        machines[f"- {machine}: {row['told']}"] = None
-        had = ", ".join(f"{name} {row[name]}" for name in ("torch", "numpy", "matplotlib"))
-        packages.setdefault(f"Python {row['python']}, {had}", []).append(machine)
-    lines += ["", *machines, "", "Installed were:", ""]
-    lines += [f"- {', '.join(runs)}: {had}" for had, runs in packages.items()]
-    lines += failures([row for row in data["rows"] if any(row[s]["failed"] for s in SUITES)])
+        how = say("{run}: {what}").format(run=machine, what=say(row["told"]))
+        machines[f"- {how}"] = None
+        had = [f"Python {row['python']}", *(f"{n} {row[n]}" for n in PACKAGES)]
+        packages.setdefault(comma.join(had), []).append(machine)
+    lines += ["", *machines, "", say("Installed were:"), ""]
+    for had, runs in packages.items():
+        lines.append("- " + say("{run}: {what}").format(run=comma.join(runs), what=had))
+    lines += failures([row for row in data["rows"] if any(row[s]["failed"] for s in SUITES)], say)
+    return "\n".join([*lines, "", where_and_when(data, say)]) + "\n"
+
+
+def where_and_when(data, say):
     places = sorted({f"{row['processor']} ({row['system']})" for row in data["rows"]})
     minutes = sorted(round(sum(row[s]["minutes"] for s in SUITES)) for row in data["rows"])
-    took = " to ".join(f"{m}" for m in dict.fromkeys((minutes[0], minutes[-1])))
-    said = f"By `{data['provenance']['command']}`, last on {data['provenance']['date']}"
-    lines += ["", f"{said}, on {' and '.join(places)}. A run takes {took} minutes."]
-    return "\n".join(lines) + "\n"
+    few, many = minutes[0], minutes[-1]
+    took = few if few == many else say("{few} to {many}").format(few=few, many=many)
+    told = say("By `{command}`, last on {date}, on {places}. A run takes {minutes} minutes.")
+    return told.format(**data["provenance"], places=say(" and ").join(places), minutes=took)
 
 
-def failures(rows):
+def failures(rows, say):
     """How many a run; their names folded, in HTML, since in Markdown its quotes would be curled."""
     if not rows:
         return []
-    lines, names = ["", "What failed:", ""], []
+    lines, names, comma = ["", say("What failed:"), ""], [], say(", ")
     for row in rows:
+        run = f"torch {row['torch'].split('+')[0]}{comma}{say(row['machine'])}"
         counts = [
-            f"{n} {word}{'s' * (n > 1)}"
+            say(f"{{n}} {word}{'s' * (n > 1)}").format(n=n)
             for word, n in zip(("cell", "test"), (row[s]["failed"] for s in SUITES), strict=True)
             if n
         ]
-        lines.append(f"- {named(row)}: {', '.join(counts)}")
-        names += [f"<p>{named(row)}</p>", "<ul>"]
+        lines.append("- " + say("{run}: {what}").format(run=run, what=comma.join(counts)))
+        names += [f"<p>{run}</p>", "<ul>"]
         for name in (name for suite in SUITES for name in row[suite]["failures"]):
             broken = escape(name, quote=False).replace("_", "_<wbr>")  # a line may end there
             names.append(f"<li><code>{broken}</code></li>")
         names.append("</ul>")
-    return [*lines, "", "<details><summary>Their names</summary>", *names, "</details>"]
+    folded = f"<details><summary>{say('Their names')}</summary>"
+    return [*lines, "", folded, *names, "</details>"]
 
 
 def main(argv=None):

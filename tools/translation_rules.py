@@ -6,6 +6,8 @@ Each rule takes both and returns what is wrong, in words, or nothing.
 import re
 from collections import Counter
 
+from nonlocal_tut.words import translated
+
 HANZI = "\u3400-\u9fff"
 ROLE = re.compile(r"\{([\w:-]+)\}`([^`]*)`")
 CODE = re.compile(r"(?<!\})(`+)(?!`)(.+?)(?<!`)\1(?!`)")
@@ -58,9 +60,23 @@ def kept(text):
     }
 
 
+def shown(code):
+    """How a Chinese page may quote code: as it is, or as a table or a figure there shows it.
+
+    Of a row of a table its name and a value: "the block yes".
+    """
+    yield code
+    for at in [len(code), *(gap.start() for gap in re.finditer(" ", code))]:
+        yield f"{translated(code[:at], 'zh')} {translated(code[at:].strip(), 'zh')}".strip()
+
+
 def differences(source, translation):
     """What one of both has and the other has not."""
     wanted, got = kept(source), kept(translation)
+    wanted["code"] = Counter(
+        next((told for told in shown(code) if told in got["code"]), code)
+        for code in wanted["code"].elements()
+    )
     for kind, things in wanted.items():
         if things != got[kind]:
             if isinstance(things, Counter):

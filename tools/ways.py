@@ -11,11 +11,9 @@ import copy
 import json
 import pickle
 import platform
-import re
 import sys
 import warnings
 from datetime import UTC, datetime
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -23,14 +21,12 @@ from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import parametrizations
 from torch.utils.checkpoint import checkpoint
+from ways_table import PATH, TABLE, WORKS, rendered
 
 from nonlocal_tut import NonLocalBlock, SelfAttention2d, parallel
 from nonlocal_tut.pairwise import ATTENTION, PAIRWISE
 
-DATA = Path(__file__).resolve().parent.parent / "book" / "data"
-PATH, TABLE = DATA / "ways.json", DATA / "ways.txt"
 FORMS = (*PAIRWISE, "SelfAttention2d")
-WORKS = "works"
 
 
 def made(form, attention):
@@ -213,35 +209,6 @@ def tried(ways=tuple(WAYS)):
         way: {a: {f: outcome(WAYS[way], made(f, a)) for f in FORMS} for a in ATTENTION}
         for way in ways
     }
-
-
-def code(sentence):
-    """What is written like attention="fused" is code on the page; its quotes stay straight."""
-    return re.sub(r'\w+="[^"]*"', r"`\g<0>`", sentence)
-
-
-def rendered(data):
-    """The table, in Markdown; sentences stand below it, each once."""
-    notes = {}
-    lines = ["| way | " + " | ".join(f"`{a}`" for a in ATTENTION) + " |"]
-    lines.append("|---" * (1 + len(ATTENTION)) + "|")
-    for way, by_attention in data["ways"].items():
-        cells = []
-        for by_form in by_attention.values():
-            ends = {form: end for form, end in by_form.items() if end != WORKS}
-            cell = "works" if not ends else "all but" if len(ends) < len(by_form) else "none"
-            for form, end in ends.items():
-                number = notes.setdefault(end, len(notes) + 1)
-                cell += f" `{form}` ({number})" if len(ends) < len(by_form) else ""
-            if len(ends) == len(by_form):
-                cell = "no (" + ", ".join(str(n) for n in sorted({notes[e] for e in ends.values()}))
-                cell += ")"
-            cells.append(cell)
-        lines.append(f"| {code(way)} | " + " | ".join(cells) + " |")
-    where = data["provenance"]
-    told = [f"{number}. {code(end)}" for end, number in notes.items()]
-    told.append(f"\nTried with torch {where['torch']} on {where['date']}, by `{where['command']}`.")
-    return "\n".join([*lines, "", *told]) + "\n"
 
 
 def main(argv=()):

@@ -25,6 +25,25 @@ PROSE = """() => {
   return article.textContent;
 }"""
 
+# On how many lines a word stands, each time that a heading has it.
+PLACES = """(word) => [...document.querySelectorAll("article :is(h1, h2, h3)")].map((heading) => {
+  const text = heading.textContent, found = [];
+  const letters = [];
+  const walk = document.createTreeWalker(heading, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode())
+    for (let at = 0; at < walk.currentNode.length; at++) letters.push([walk.currentNode, at]);
+  for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + 1)) {
+    const tops = letters.slice(at, at + word.length).map(([node, n]) => {
+      const range = document.createRange();
+      range.setStart(node, n);
+      range.setEnd(node, n + 1);
+      return Math.round(range.getBoundingClientRect().bottom / 20);
+    });
+    found.push(new Set(tops).size);
+  }
+  return found;
+}).flat()"""
+
 
 def text_of(name):
     return (SITE / name).read_text(encoding="utf-8")
@@ -126,6 +145,23 @@ def test_chinese_words_are_found(visit):
             hit = page.locator("#pst-search-dialog .section-hits a").first
             assert wanted in hit.text_content()
             assert "/zh/book/" in hit.evaluate("a => a.href")
+
+
+def test_a_heading_s_line_ends_between_words(visit):
+    """No dictionary has 卷积; "non-local" is one word; nothing is wider than the page."""
+    with visit() as watched:
+        for name, words in (("01_receptive_field", "卷积"), ("03_paper_and_article", "non-local")):
+            page = watched.open(f"zh/book/{name}.html")
+            places = page.evaluate(PLACES, words)
+            assert places and all(place == 1 for place in places)
+
+
+def test_no_head_of_a_table_runs_into_the_next(visit):
+    with visit() as watched:
+        page = watched.open("zh/book/01_receptive_field.html")
+        cut = "all => all.filter(th => th.scrollWidth > th.clientWidth + 1).length"
+        assert page.locator(".cell_output th").count() > 10
+        assert page.locator(".cell_output th").evaluate_all(cut) == 0
 
 
 def test_every_page_of_the_contents_is_there():
