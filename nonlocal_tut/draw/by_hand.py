@@ -50,8 +50,8 @@ def by_hand(names: Sequence[str], query: Tensor, keys: Tensor, values: Tensor) -
     ax.text(-1.43, ROWS["score"] + 0.42, "query", ha="center", va="bottom")
     for row, total in (("exp", f"sum {raised.sum():.1f}"), ("weight", "sum 1")):
         ax.text(-0.55, ROWS[row] - 0.36, total, ha="right", va="center", color=INPUT)
-    _box(ax, "output", n - 1.05, 0, (weights @ values).tolist(), digits=2)
-    ax.text(n - 1.7, 0, "output: weights · values", ha="right", va="center")
+    _box(ax, "output", n - 1.1, 0, (weights @ values).tolist(), digits=2)
+    ax.text(n - 1.75, 0, "output: weights · values", ha="right", va="center")
     ax.set(xlim=(-1.8, n - 0.5), ylim=(-0.45, 6.25))
     ax.axis("off")
     show()
