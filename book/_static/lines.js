@@ -4,7 +4,7 @@
   if (!window.Intl?.Segmenter) return;
   const words = new Intl.Segmenter("zh", { granularity: "word" });
   const HYPHENED = /([A-Za-z]+-[A-Za-z]+)/;
-  const OURS = /卷积|池化|张量|模块|标记|自注意力|感受野|特征图|显存|单元格|解耦/g; // words that no dictionary has
+  const OURS = /卷积|池化|张量|模块|标记|自注意力|感受野|特征图|显存|单元格|解耦|改动|跑过/g; // words that no dictionary has
   const BEHIND = /^[的了吗呢里上下个数词]$/; // what leans on the word before it
 
   function segmented(text) {
