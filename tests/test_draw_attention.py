@@ -72,7 +72,8 @@ def test_what_is_no_softmax_can_be_told(pairwise, shown):
     draw.attention_on(PICTURE, found, [(1, 2)])
     row, (ax, _) = found.row(0, 1, 2), shown[0].axes
     drawn = ax.images[1]
-    assert ax.get_xlabel() == f"{row.min():.2g} to {row.max():.2g}\nsum {row.sum():.2g}"
+    told = f"{row.min():.2g} to {row.max():.2g}\nsum {row.sum():.2g}"
+    assert ax.get_xlabel() == told.replace("-", "−")
     assert abs(row.sum() - 1) > 0.1
     if pairwise == "dot_product":
         assert row.min() < 0

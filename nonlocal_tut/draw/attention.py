@@ -83,11 +83,11 @@ def _panel(ax, picture: np.ndarray, row: np.ndarray, position, attention_map, ar
     ax.grid(False)
     ax.spines[:].set_visible(False)
     ax.set_title(f"query {position[0]}, {position[1]}")
-    ax.set_xlabel(f"{_short(row.min())} to {_short(row.max())}\nsum {row.sum():.2g}")
+    ax.set_xlabel(f"{_short(row.min())} to {_short(row.max())}\nsum {_short(row.sum())}")
     bar = ax.figure.colorbar(drawn, ax=ax, location="bottom", fraction=0.06, pad=0.02, shrink=0.9)
     bar.solids.set_alpha(1)
     bar.set_ticks([-size, 0, size] if signed else [0, size])
-    ends = bar.ax.set_xticklabels([f"{t:.2g}" for t in bar.get_ticks()])
+    ends = bar.ax.set_xticklabels([_short(t) for t in bar.get_ticks()])
     ends[0].set_ha("left")
     ends[-1].set_ha("right")
 
