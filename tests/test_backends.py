@@ -89,6 +89,7 @@ def test_on_the_cpu_it_says_what_torch_chooses(d, dv, dtype):
         (200, 200, BF16, A100, "flash"),
         (200, 200, BF16, L4, "efficient"),
         (200, 200, BF16, RTX3090, "efficient"),
+        (200, 200, BF16, RTX5090, "efficient"),
     ],
 )
 def test_on_cuda_it_says_what_the_source_says(d, dv, dtype, capability, backend):
@@ -221,6 +222,17 @@ def test_the_choice_compiles_into_one_graph(dynamic, monkeypatch):
 
 def test_a_wide_head_that_cannot_be_trained_can_be_run():
     assert fused_backend(200, 200, BF16, L4, training=False).backend == "flash"
+
+
+def test_a_gpu_that_is_newer_than_the_source_is_refused():
+    for kernel in ("flash", "efficient", "cudnn"):
+        assert "to 12.1, not 12.2" in fused_backend(8, 8, F16, (12, 2), **NEW).reasons[kernel]
+        assert "to 12.1" not in fused_backend(8, 8, F16, (12, 1), **NEW).reasons.get(kernel, "")
+
+
+def test_a_version_that_is_none_is_named():
+    with pytest.raises(ValueError, match=r"torch_version must be as \"2\.11\", not 'new'"):
+        fused_backend(8, 8, F16, H100, torch_version="new")
 
 
 def test_reasons_are_sentences_with_the_numbers_in_them():

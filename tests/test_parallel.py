@@ -17,6 +17,7 @@ import torch
 
 from nonlocal_tut import NonLocalBlock, memory, parallel
 from nonlocal_tut.pairwise import attend
+from nonlocal_tut.parallel import split
 
 PATIENCE = 600  # seconds; a busy machine is slow, a hang ends all the same
 
@@ -169,3 +170,21 @@ def test_a_function_of_a_notebook_is_refused_before_anything_starts():
 def test_no_worker_at_all_is_refused():
     with pytest.raises(ValueError, match="workers must be 1 or more, not 0"):
         parallel.run(split_work.returns, workers=0)
+
+
+def test_split_attention_names_what_it_cannot_take():
+    theta = torch.zeros(1, 2, 3)
+    with pytest.raises(TypeError, match=r"g must be a tensor \(B, m, dv\), not 'g'"):
+        parallel.attend_split(theta, theta, "g")
+
+
+def test_what_has_no_name_cannot_be_sent_to_a_worker():
+    with pytest.raises(TypeError, match="function must be one with a name, not 3"):
+        parallel.run(3, workers=1)
+
+
+@pytest.mark.parametrize("sizes", [[3, 2], [2, 3, 2], [2, 2, 1]])
+def test_every_cut_is_between_two_pools(sizes):
+    with pytest.raises(ValueError, match=f"not {', '.join(map(str, sizes))}"):
+        split._whole_pools(sizes)
+    split._whole_pools([2, 4, 3])

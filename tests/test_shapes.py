@@ -595,3 +595,14 @@ def test_more_names_than_sizes_to_pick_is_an_error():
     with pytest.raises(ValueError, match="picks at most 11 sizes, not 12"):
         shapes.ledger(lambda x: x + x, names)
     shapes.ledger(lambda x: x + x, names + "=2")
+
+
+@pytest.mark.parametrize("operation", [torch.add, torch.sub, torch.mul, torch.div])
+def test_sides_that_do_not_combine_are_named(operation):
+    said = failure(operation, "B C H W", "B C W H")
+    assert said.startswith(f"{operation.__name__} cannot combine B×C×H×W with B×C×W×H: sides")
+
+
+def test_an_operation_that_takes_no_tensor_is_told_without_a_gap():
+    (made, _) = shapes.ledger(lambda x: torch.ones(2, 3).add(x), "B=2 C=3")
+    assert str(made) == "ones → B×C"

@@ -42,7 +42,7 @@ ROOMS = {
         "memory_report memory_runs calculator gpu_tool",
     ),
     "shapes": ("shapes", "shapes multiply_adds"),
-    "cousins": ("cousins", "cousins"),
+    "cousins": ("cousins", "cousins alike bad_input"),
     "insert": ("insert", "insert"),
     "attention_maps": ("attention_maps.py", "attention_maps"),
     "parallel": ("parallel", "parallel"),
@@ -112,7 +112,10 @@ def run(judge, room, sample):
                 with VERDICTS.open("a", encoding="utf-8") as file:
                     file.write(f"{judge} {mutant.id} {now} {end}\n")
                 was, becomes = mutant.change
-                print(f"{room} {counted + 1}: {end}, {seconds:.1f} s, {mutant.path}:{mutant.line}")
+                print(
+                    f"{room} {counted + 1}: {end}, {seconds:.1f} s, {mutant.path}:{mutant.line}",
+                    flush=True,
+                )
                 if end == "survived":
                     print(f"    - {was}\n    + {becomes}", flush=True)
             counted += end != "not run"

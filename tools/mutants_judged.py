@@ -30,6 +30,8 @@ from repository import ROOT, copy_tree
 
 KEPT = ROOT / "_build" / "mutants"
 PATIENCE = 600  # seconds for a file as it is
+# The tracer takes minutes under coverage: its tests judge what no other runs, and come first there.
+QUICK = "not compil and not export"
 MEMORY = 8 * 2**30  # resident bytes; a loop without an end must not take the machine along
 SAVE = "import coverage\ncoverage.process_startup.coverage.save()"  # nbval kills its kernels
 # Pytest's exit codes: 2 and 3 when it could not even collect, 5 when there was nothing to collect.
@@ -183,6 +185,9 @@ class Copy:
         chosen = asked(mutant, known)
         if not chosen and all(file.endswith(".ipynb") for file in files):
             return "not run", 0.0
+        lines = [one["lines"].get(mutant.path, {}) for one in known.values()]
+        ran = any(str(line) in each for each in lines for line in mutant.lines)
+        quick = QUICK if ran else ""
         chosen = sorted(chosen or seconds, key=seconds.get)
         path = self.tree / mutant.path
         self._forget(path)
@@ -191,7 +196,7 @@ class Copy:
         in_order = list(dict.fromkeys(test.split("::")[0] for test in chosen))
         tests = Tests() if in_order[0] in chosen else Tests(chosen, seconds)
         try:
-            return self._fork(lambda: self._pytest(in_order, tests), limit)
+            return self._fork(lambda: self._pytest(in_order, tests, quick), limit)
         finally:
             path.write_text(mutant.source, encoding="utf-8")
             self._forget(path)
@@ -200,8 +205,10 @@ class Copy:
         for old in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
             old.unlink()
 
-    def _pytest(self, files, tests):
-        nbval_or_not = ["--nbval"] if files[0].endswith(".ipynb") else ["--hypothesis-seed=0"]
+    def _pytest(self, files, tests, quick=QUICK):
+        nbval_or_not = ["--hypothesis-seed=0", "-k", quick]
+        if files[0].endswith(".ipynb"):
+            nbval_or_not = ["--nbval"]
         quiet = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
         return int(pytest.main([*quiet, *nbval_or_not, *files], plugins=[tests]))
 
