@@ -2,11 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import NamedTuple
 
 from nonlocal_tut import words
 from nonlocal_tut.arguments import listed, said
 
 KERNELS = {"math", "flash", "efficient", "cudnn"}  # as PyTorch calls them: code, in any language
+
+
+class Cell(NamedTuple):
+    """A cell that a page shows in another way than a terminal: its text, and its HTML."""
+
+    text: str
+    html: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class Table:
@@ -21,6 +32,7 @@ class Table:
                     f"rows: a row has {len(row)} cells for {len(self.head)} columns: {row}"
                 )
         self.rows = [tuple(map(_text, row)) for row in given]
+        self._shown = [tuple(map(_html, row)) for row in given]
         columns = list(zip(*given, strict=True)) or [()] * len(self.head)
         self._numbers = [bool(cells) and all(map(_is_number, cells)) for cells in columns]
         self._kernels = [{*map(_text, cells)} <= {*KERNELS, "none"} for cells in columns]
@@ -33,17 +45,17 @@ class Table:
         )
 
     def _repr_html_(self) -> str:
-        head = self._line("th", self.head)
-        body = "\n".join(self._line("td", row) for row in self.rows)
+        head = self._line("th", map(escape, self.head))
+        body = "\n".join(self._line("td", row) for row in self._shown)
         return words.markup(
             f'<table class="table">\n<thead>\n{head}\n</thead>\n<tbody>\n{body}\n</tbody>\n</table>'
         )
 
-    def _line(self, tag: str, cells: Sequence[str]) -> str:
+    def _line(self, tag: str, cells: Iterable[str]) -> str:
         line = ""
         for cell, number, kernels in zip(cells, self._numbers, self._kernels, strict=True):
             side = ' class="text-end"' if number else ""
-            text = f"<code>{cell}</code>" if kernels and cell in KERNELS else escape(cell)
+            text = f"<code>{cell}</code>" if kernels and cell in KERNELS else cell
             line += f"<{tag}{side}>{text}</{tag}>"
         return f"<tr>{line}</tr>"
 
@@ -69,6 +81,10 @@ def _text(cell: object) -> str:
     if isinstance(cell, int):
         return f"{cell:,}".replace("-", "−")
     return "–" if cell is None else str(cell)
+
+
+def _html(cell: object) -> str:
+    return cell.html if isinstance(cell, Cell) else escape(_text(cell))
 
 
 def _is_number(cell: object) -> bool:

@@ -206,11 +206,10 @@ class Copy:
             old.unlink()
 
     def _pytest(self, files, tests, quick=QUICK):
-        nbval_or_not = ["--hypothesis-seed=0", "-k", quick]
-        if files[0].endswith(".ipynb"):
-            nbval_or_not = ["--nbval"]
+        page = files[0].endswith(".ipynb")
+        how = ["--nbval"] if page else ["--hypothesis-seed=0", "-k", quick]
         quiet = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-        return int(pytest.main([*quiet, *nbval_or_not, *files], plugins=[tests]))
+        return int(pytest.main([*quiet, *how, *files], plugins=[tests]))
 
     def _fork(self, work, limit):
         """How work's exit code is called, run in a fork that has `limit` seconds."""

@@ -30,9 +30,8 @@ def one_context(own: Mapping[str, float], added: Mapping[str, float]) -> None:
             f"own={dict(own)}, added={dict(added)}"
         )
     moved = {name: [p + shift for p in own.values()] for name, shift in added.items()}
-    reach = (
-        max(abs(p) for places in (own.values(), *moved.values()) for p in places) + 2.5
-    )  # beside the outermost, its verdict
+    outermost = max(abs(p) for places in (own.values(), *moved.values()) for p in places)
+    reach = outermost + 2.5  # its verdict stands beside it
     _, axes = plt.subplots(2, 1, figsize=(WIDTH, 3.9), sharex=True)
     for ax, (name, places), sign in zip(axes, moved.items(), (1, -1), strict=True):
         _line(ax, list(own.values()), places, [sign, -sign])

@@ -8,7 +8,7 @@ from html import escape
 
 import torch
 
-from nonlocal_tut import words
+from nonlocal_tut import tables, words
 
 MIB = 2**20
 WIDE = 76  # characters of a line in a terminal
@@ -86,10 +86,17 @@ class Report:
 
     def _repr_html_(self) -> str:
         above, below = (
-            "".join(f"<p>{escape(line)}</p>\n" for line in lines)
+            words.markup("".join(f"<p>{escape(line)}</p>\n" for line in lines))
             for lines in (self._sums(), self._left_out())
         )
-        return words.markup(above + html_table(self.at_peak) + below)
+        if not self.at_peak:
+            return above + below
+        large, rest = _split(self.at_peak)
+        rows: list[tuple[object, ...]] = [
+            (mib, shape, tables.Cell(describe(a), _described(a))) for mib, shape, a in large
+        ]
+        rows += [(mib, None, told) for mib, told in rest]
+        return f"{above}{tables.table(('MiB', 'shape', 'what'), rows)._repr_html_()}\n{below}"
 
     def _sums(self) -> list[str]:
         turn = "backward pass" if self.backward_peak_bytes == self.peak_bytes else "forward pass"
@@ -132,27 +139,6 @@ def table(allocations: Sequence[Allocation]) -> list[str]:
             rows += textwrap.wrap(part, WIDE, initial_indent=start, subsequent_indent=below)
             start = below
     return rows + [f"{mib:>9s}  {'':{wide}s}  {told}" for mib, told in rest]
-
-
-def html_table(allocations: Sequence[Allocation]) -> str:
-    """The same as HTML, where lines of source are code; empty without allocations."""
-    if not allocations:
-        return ""
-    large, rest = _split(allocations)
-    rows = [(mib, shape, _described(a)) for mib, shape, a in large]
-    rows += [(mib, "–", told) for mib, told in rest]
-    return "\n".join(
-        [
-            '<table class="table">\n<thead>',
-            '<tr><th class="text-end">MiB</th><th>shape</th><th>what</th></tr>',
-            "</thead>\n<tbody>",
-            *(
-                f'<tr><td class="text-end">{m}</td><td>{s}</td><td>{w}</td></tr>'
-                for m, s, w in rows
-            ),
-            "</tbody>\n</table>\n",
-        ]
-    )
 
 
 def _split(
