@@ -16,7 +16,10 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
+
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
@@ -124,4 +127,5 @@ def run_some(book, rows, args):
 
 
 if __name__ == "__main__":
+    yaml.safe_load = cache(yaml.safe_load)  # rules read the configuration again for each mutant
     sys.exit(main())

@@ -5,13 +5,11 @@ import os
 import re
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import book_numbers
 import book_rules
 import broken_books  # noqa: F401  all rules, registered
-import yaml
 from book_pages import Book, Cell
 from book_rules import RULES
 from normal_form import write
@@ -27,7 +25,6 @@ ACROSS = set(
     "anchors_lead_somewhere claims_point_the_same_way each_number_has_a_source "
     "colab_links_lead_home".split()
 )
-yaml.safe_load = cache(yaml.safe_load)  # rules read the configuration again for each mutant
 TESTS = {"book/cheatsheet.md": "tests/test_cheatsheet.py", "book/api.md": "tests/test_api_page.py"}
 QUIET = ("-x", "-q", "--no-header", "-p", "no:cacheprovider")
 SECONDS = 400
