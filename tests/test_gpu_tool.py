@@ -125,6 +125,14 @@ def test_the_origin_is_told_as_far_as_it_is_known(monkeypatch, tmp_path):
         assert evidence.driver() == expected
     monkeypatch.setattr(evidence, "__file__", str(tmp_path / "a" / "b" / "c.py"))
     assert re.fullmatch(r"unknown|[0-9a-f]{40}", evidence.module_commit())
+    installed = tmp_path / "nonlocal_tut-0.1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Name: nonlocal_tut\nVersion: 0.1.0\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert evidence.module_commit() == "unknown"
+    origin = {"vcs_info": {"vcs": "git", "commit_id": "c" * 40}}
+    (installed / "direct_url.json").write_text(json.dumps(origin), encoding="utf-8")
+    assert evidence.module_commit() == "c" * 40
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="needs a GPU that torch can use"):
         evidence.record()
