@@ -1,16 +1,15 @@
 """The built site, served on this machine, in the system's Chromium.
 
 Skipped where there is no Chromium or no site, with the reason; REQUIRE_BROWSER=1 makes that an
-error. Nothing leaves the machine: a request to another host is stopped and written down.
+error. Nothing leaves the machine: a request to another host finds none, and is written down.
 """
 
-from functools import partial
 from pathlib import Path
 
 import pytest
 from built_site import CHROMIUM, FLAGS, REQUIRED, SITE
 from playwright.sync_api import sync_playwright
-from watched import a_page, served
+from watched import Tabs, served
 
 SHIFT = """() => new Promise((done) => {
   let sum = 0;
@@ -52,20 +51,20 @@ def browser():
         found.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def visit(browser, address):
-    """visit(width, theme, **options) -> Watched, closed at the end of the with block."""
-    return partial(a_page, browser, address)
+    """visit(width, theme, **options) -> Watched, for the with block."""
+    return Tabs(browser, address).visit
 
 
 @pytest.fixture(scope="session")
-def opened(browser, address, request):
+def opened(visit, request):
     """(name, theme) -> Watched, open for all tests of this page, each of which sets its size.
 
     `shift` is the layout's while it was loaded.
     """
     name, theme = request.param
-    with a_page(browser, address, theme=theme) as watched:
+    with visit(theme=theme) as watched:
         watched.theme = theme
         watched.open(name)
         watched.shift = watched.page.evaluate(SHIFT)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from built_site import CHROMIUM, FLAGS, PAGES
 from playwright.sync_api import sync_playwright
-from watched import a_page, served
+from watched import Tabs, served
 
 
 def screens(watched, name, folder):
@@ -27,7 +27,7 @@ def main(folder, names):
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for width in (390, 1280):
             for theme in ("light", "dark"):
-                with a_page(browser, address, width, theme) as watched:
+                with Tabs(browser, address).visit(width, theme) as watched:
                     for name in names:
                         stem = f"{Path(name).stem}-{width}-{theme}"
                         screens(watched, name, folder / stem)

@@ -41,10 +41,11 @@ UNSEEN_FOCUS = """() => {
 
 
 # Axe's own copies of styles (preload) would be asked for at a wrong address. Most of its time goes
-# into the contrast of thousands of words in code: that is asked once for each kind of text.
+# into the colors of thousands of words: they are asked once for each kind of text.
 QUICK = {"resultTypes": ["violations"], "preload": False}
-STRUCTURE = QUICK | {"rules": {"color-contrast": {"enabled": False}}}
-CONTRAST = QUICK | {"runOnly": ["color-contrast"]}
+COLORS = ["color-contrast", "link-in-text-block"]
+STRUCTURE = QUICK | {"rules": {rule: {"enabled": False} for rule in COLORS}}
+CONTRAST = QUICK | {"runOnly": COLORS}
 KINDS = """() => {
   const seen = new Set(), walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walk.nextNode()) {

@@ -25,29 +25,44 @@ def rest(watched):
     return watched.page.locator("details.predict").first
 
 
+# Each answer of each prediction chosen, one after the other: what is told before and after it.
+CHOSEN = """() => [...document.querySelectorAll(".predict-play")].map((group) => {
+  const told = group.querySelector("[role=status]"), before = told.textContent;
+  const strong = "following-sibling::details[1]//li[contains(., ', right:')]//strong";
+  const listed = document.evaluate(strong, group, null, 9).singleNodeValue;  // the first
+  return {before, right: listed.textContent,
+    answers: [...group.querySelectorAll(".predict-row > button")].map((button) => {
+      button.click();
+      return {answer: button.textContent, pressed: button.ariaPressed,
+        allPressed: group.querySelectorAll("[aria-pressed=true]").length,
+        told: [...told.querySelectorAll("p")].map((line) => line.textContent)};
+    })};
+})"""
+OUTSIDE = """() => [...document.querySelectorAll(".predict-play :is(button, input, p)")]
+  .filter((part) => part.checkVisibility()).filter((part) => {
+    const {left, right} = part.getBoundingClientRect();
+    return left < 0 || right > 390;
+  }).map((part) => part.textContent)"""
+
+
 @each_page
 def test_every_answer_can_be_chosen_the_right_one_is_told_and_all_fits_a_phone(name, visit):
     with visit() as watched:
-        page = watched.open(name)
-        for group in page.locator(".predict-play").all():
-            told, buttons = group.locator("[role=status]"), group.locator(".predict-row > button")
-            assert (told.text_content(), buttons.count() >= 3) == ("", True)
-            listed = group.locator("xpath=following-sibling::details[1]//li")
-            right = listed.filter(has_text=", right:").locator("strong").first.text_content()
-            for button in buttons.all():
-                answer = button.text_content()
-                button.click()
-                assert button.get_attribute("aria-pressed") == "true"
-                assert group.locator("[aria-pressed=true]").count() == 1
+        groups = watched.open(name).evaluate(CHOSEN)
+        assert groups
+        for group in groups:
+            assert group["before"] == "" and len(group["answers"]) >= 3
+            right = group["right"]
+            for chosen in group["answers"]:
+                assert (chosen["pressed"], chosen["allPressed"]) == ("true", 1)
+                answer = chosen["answer"]
                 starts = [f"You said {answer}:", f"It is {right}:"]
                 if answer == right:
                     starts = [f"Right, {right}:"]
-                lines = told.locator("p").all_text_contents()
-                assert [a[: len(b)] for a, b in zip(lines, starts, strict=True)] == starts
+                pairs = zip(chosen["told"], starts, strict=True)
+                assert [said[: len(start)] for said, start in pairs] == starts
         watched.resize(390)
-        for part in page.locator(".predict-play :is(button, input, p)").all():
-            if box := part.bounding_box():
-                assert 0 <= box["x"] and box["x"] + box["width"] <= 390, part.text_content()
+        assert watched.page.evaluate(OUTSIDE) == []
         assert (watched.errors, watched.foreign, watched.failed) == ([], [], [])
 
 

@@ -2,7 +2,6 @@
 
 import pytest
 from built_site import SITE
-from watched import a_page
 
 FOUND = sorted(
     (path.relative_to(SITE).as_posix(), name)
@@ -22,10 +21,10 @@ def each_place_of(kind):
 
 
 @pytest.fixture(scope="module")
-def place(browser, address, request):
+def place(visit, request):
     """(page, name) -> what is watched, the figure's name and its parts."""
     page, name = request.param
-    with a_page(browser, address) as watched:
+    with visit() as watched:
         yield watched, name, *parts(watched, page, name)
 
 

@@ -40,22 +40,30 @@ class Watched:
     """A page of the site, and what went wrong or over the wire while it was open."""
 
     def __init__(self, page, address):
-        self.page, self.address = page, address
+        self.page, self.address, self.size = page, address, page.viewport_size
         self.errors, self.foreign, self.failed, self.loaded = [], [], [], []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda m: m.type == "error" and self.errors.append(m.text))
         page.on("requestfailed", lambda request: self.failed.append(request.url))
         page.on("response", self._answered)
-        page.route(lambda url: not url.startswith((address, "data:", "blob:")), self._foreign)
+        page.on("request", self._asked)
 
     def _answered(self, response):
         self.loaded.append(response)
         if response.status >= 400:
             self.failed.append(f"{response.status} {response.url}")
 
-    def _foreign(self, route):
-        self.foreign.append(route.request.url)
-        route.abort()
+    def _asked(self, request):
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.foreign.append(request.url)
+
+    def leave(self):
+        """As a new reader's tab, but that it has the site's scripts ready."""
+        self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        self.page.goto("about:blank")
+        self.page.set_viewport_size(self.size)
+        for seen in (self.errors, self.foreign, self.failed, self.loaded):
+            seen.clear()
 
     def open(self, name):
         self.page.goto(self.address + name, wait_until="load")
@@ -77,15 +85,30 @@ class Watched:
         )
 
 
-@contextmanager
-def a_page(browser, address, width=1280, theme="light", **options):
-    """-> Watched, closed at the end of the with block."""
+def a_tab(browser, address, width=1280, theme="light", **options):
+    """-> Watched, of a reader with this size and theme, and a memory of its own."""
     size = {"width": width, "height": WIDTHS.get(width, 900)}
     context = browser.new_context(viewport=size, color_scheme=theme, **options)
     context.add_init_script(
         f"try {{ localStorage.mode = localStorage.theme = '{theme}' }} catch {{}}"
     )
-    try:
-        yield Watched(context.new_page(), address)
-    finally:
-        context.close()
+    return Watched(context.new_page(), address)
+
+
+class Tabs:
+    """Tabs, kept for the next who asks: a second page takes a third of the first one's time."""
+
+    def __init__(self, browser, address):
+        self.browser, self.address, self.free = browser, address, {}
+
+    @contextmanager
+    def visit(self, width=1280, theme="light", **options):
+        """-> Watched, nobody else's to the end of the with block."""
+        kind = (width, theme, *sorted(options.items()))
+        kept = self.free.setdefault(kind, [])
+        watched = kept.pop() if kept else a_tab(self.browser, self.address, width, theme, **options)
+        try:
+            yield watched
+        finally:
+            watched.leave()
+            kept.append(watched)
