@@ -4,15 +4,14 @@ The set-up cell is the page's own. Git is told that the repository's address is 
 working tree, with the tag that the cell asks for, so it installs what is here; the rest of the
 environment is linked, not downloaded, setuptools included: the tests pass without a network.
 
-nbval runs every page already, so three run here as a whole: one with kept data and figures, a short
-one, and the one that starts processes. Of the others the set-up and the first imports run, and the
-module that they get is this tree's, byte for byte. EVERY_CHAPTER=1 runs all as a whole, as on main.
+nbval runs every page already, so two run here as a whole: one with figures, and the one that starts
+processes. The others have the same set-up cell, and their first imports run behind it; the module
+that they get is this tree's, byte for byte. EVERY_CHAPTER=1 runs all as a whole, as on main.
 """
 
 import ast
 import json
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -26,7 +25,7 @@ from run_notebooks import ROOT, execute
 from set_repository import present_address, tag
 
 CHAPTERS = sorted(ROOT.glob("book/[0-9]*.ipynb"))
-WHOLE = ("01_receptive_field", "02_shape_algebra", "09_many_devices")
+WHOLE = ("02_shape_algebra", "09_many_devices")
 WHERE = """\
 import json, nonlocal_tut, numpy, torch
 print(json.dumps({m.__name__: m.__file__ for m in (nonlocal_tut, numpy, torch)}))"""
@@ -89,6 +88,18 @@ def packages(environment):
     return Path(sysconfig.get_path("purelib", "venv", {"base": environment}))
 
 
+def code(nb):
+    return [cell for cell in nb.cells if cell.cell_type == "code"]
+
+
+def set_up(nb):
+    return code(nb)[0]
+
+
+def first_imports(nb):
+    return next(filter(imports, code(nb)[1:]))
+
+
 def imports(cell):
     return "import " in cell.source and any(
         isinstance(line, (ast.Import, ast.ImportFrom)) for line in ast.parse(cell.source).body
@@ -100,53 +111,65 @@ def files(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
-def test_there_are_chapters():
-    assert CHAPTERS and {*WHOLE} <= {chapter.stem for chapter in CHAPTERS}
+def chosen():
+    """The chapters that run as a whole."""
+    every = os.environ.get("EVERY_CHAPTER")
+    found = [chapter for chapter in CHAPTERS if every or chapter.stem in WHOLE]
+    assert len(found) >= len(WHOLE)
+    return found
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.stem)
-def test_a_chapter_runs_alone(chapter, snapshot, linked, environment, tmp_path):
-    folder = tmp_path / "empty"
-    folder.mkdir()
-    shutil.copy(chapter, folder)
-    python, own = environment / "bin" / "python", packages(environment)
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "PYTHON"))}
-    env |= {
-        "PIP_NO_BUILD_ISOLATION": "0",  # pip's double negation: 0 is --no-build-isolation
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"url.{snapshot.as_uri()}.insteadOf",
-        "GIT_CONFIG_VALUE_0": present_address(ROOT),
-    }
-    find = [python, "-c", "from importlib.util import find_spec; print(find_spec('nonlocal_tut'))"]
-    assert subprocess.check_output(find, cwd=folder, env=env, text=True) == "None\n"
+@pytest.fixture
+def run(snapshot, linked, environment, tmp_path):
+    """run(nb) runs a notebook, whose first code cell is the set-up, alone in an empty folder."""
 
-    nb = read((folder / chapter.name).read_text(encoding="utf-8"))
-    set_up = next(cell for cell in nb.cells if cell.cell_type == "code")
-    whole = chapter.stem in WHOLE or os.environ.get("EVERY_CHAPTER")
-    if not whole:
-        code = [cell for cell in nb.cells if cell.cell_type == "code" and cell is not set_up]
-        nb.cells = [set_up, next(filter(imports, code))]
-    nb.cells.append(v4.new_code_cell(WHERE))
-    try:
-        execute(nb, folder, python=python, env=env)
-    finally:
-        print("The set-up cell said:", *map(output_text, set_up.outputs))
+    def run(nb):
+        folder = tmp_path / "empty"
+        folder.mkdir()
+        python, own = environment / "bin" / "python", packages(environment)
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "PYTHON"))}
+        env |= {
+            "PIP_NO_BUILD_ISOLATION": "0",  # pip's double negation: 0 is --no-build-isolation
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": f"url.{snapshot.as_uri()}.insteadOf",
+            "GIT_CONFIG_VALUE_0": present_address(ROOT),
+        }
+        find = "from importlib.util import find_spec; print(find_spec('nonlocal_tut'))"
+        found = subprocess.check_output([python, "-c", find], cwd=folder, env=env, text=True)
+        assert found == "None\n"
+        nb.cells.append(v4.new_code_cell(WHERE))
+        try:
+            execute(nb, folder, python=python, env=env)
+        finally:
+            print("The set-up cell said:", *map(output_text, set_up(nb).outputs))
+        assert json.loads(nb.cells.pop().outputs[0].text) == {
+            "nonlocal_tut": str(own / "nonlocal_tut" / "__init__.py"),
+            "numpy": str(linked / "numpy" / "__init__.py"),
+            "torch": str(linked / "torch" / "__init__.py"),
+        }
+        data = {f"data/{path.name}": path.read_bytes() for path in ROOT.glob("book/data/*.json")}
+        assert files(own / "nonlocal_tut") == files(ROOT / "nonlocal_tut") | data
+        installed = {entry.name.split("-")[0] for entry in own.iterdir()}
+        assert installed == {"linked.pth", "nonlocal_tut"}
+        (origin,) = own.glob("nonlocal_tut-*.dist-info/direct_url.json")
+        commit = git(snapshot, "rev-parse", "HEAD").decode().strip()
+        assert json.loads(origin.read_text(encoding="utf-8"))["vcs_info"]["commit_id"] == commit
 
-    committed = read((folder / chapter.name).read_text(encoding="utf-8"))
-    for shown, there in zip(committed.cells, nb.cells[:-1], strict=True) if whole else ():
+    return run
+
+
+@pytest.mark.parametrize("chapter", chosen(), ids=lambda chapter: chapter.stem)
+def test_a_chapter_runs_alone(chapter, run):
+    committed, nb = (read(chapter.read_text(encoding="utf-8")) for _ in range(2))
+    run(nb)
+    for shown, there in zip(committed.cells, nb.cells, strict=True):
         if shown.cell_type == "code" and pictures(shown):
             assert pictures(there) == pictures(shown), shown.source
             assert printed(there) == printed(shown)  # what the picture shows
 
-    assert json.loads(nb.cells[-1].outputs[0].text) == {
-        "nonlocal_tut": str(own / "nonlocal_tut" / "__init__.py"),
-        "numpy": str(linked / "numpy" / "__init__.py"),
-        "torch": str(linked / "torch" / "__init__.py"),
-    }
-    data = {f"data/{path.name}": path.read_bytes() for path in ROOT.glob("book/data/*.json")}
-    assert files(own / "nonlocal_tut") == files(ROOT / "nonlocal_tut") | data
-    installed = {entry.name.split("-")[0] for entry in own.iterdir()}
-    assert installed == {"linked.pth", "nonlocal_tut"}
-    (origin,) = own.glob("nonlocal_tut-*.dist-info/direct_url.json")
-    commit = git(snapshot, "rev-parse", "HEAD").decode().strip()
-    assert json.loads(origin.read_text(encoding="utf-8"))["vcs_info"]["commit_id"] == commit
+
+def test_every_chapter_has_that_set_up_and_can_import_what_it_needs(run):
+    books = [read(chapter.read_text(encoding="utf-8")) for chapter in CHAPTERS]
+    assert len({set_up(nb).source for nb in books}) == 1
+    sources = [first_imports(nb).source for nb in books] + ["assert records.read('seeds')"]
+    run(v4.new_notebook(cells=[set_up(books[0]), *map(v4.new_code_cell, sources)]))
