@@ -31,7 +31,7 @@ book: $(READY)
 test: lint
 	$(BIN)/python -m pytest --nbval -n 2 --dist loadscope -q
 	@$(MAKE) --no-print-directory book
-	$(BIN)/python -m pytest -n 2 -q tests/browser
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -q tests/browser
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -44,11 +44,11 @@ install-peers: $(READY)
 	@$(PIP) --no-deps -r requirements-peers.txt
 
 peers: install-peers
-	REQUIRE_PEERS=1 $(BIN)/python -m pytest -q tests/test_peers.py
+	REQUIRE_PEERS=1 $(BIN)/python -m pytest -n 2 -q tests/test_peers.py
 
 foreign: $(READY)
 	@$(PIP) --no-deps -r requirements-foreign.txt
-	REQUIRE_FOREIGN=1 $(BIN)/python -m pytest -q tests/test_foreign.py tests/test_networks.py tests/test_onnx.py
+	REQUIRE_FOREIGN=1 $(BIN)/python -m pytest -n 2 -q tests/test_foreign.py tests/test_networks.py tests/test_onnx.py
 
 bench: install-peers
 	$(BIN)/python -m bench $(BENCH)

@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from nonlocal_tut import NonLocalBlock, SelfAttention2d, memory
@@ -143,6 +142,8 @@ def net(block):
 
 def sharded(model):
     """FSDP2 as its users apply it: the block, then what is left."""
+    from torch.distributed.fsdp import fully_shard  # a second, which most workers need not
+
     for layer in model.modules():
         if isinstance(layer, (NonLocalBlock, SelfAttention2d)):
             fully_shard(layer)
@@ -151,6 +152,8 @@ def sharded(model):
 
 def sharded_layers(model):
     """FSDP2 of each layer alone, w_f included, which no convolution computes."""
+    from torch.distributed.fsdp import fully_shard  # a second, which most workers need not
+
     for name, layer in model.named_modules():
         if isinstance(layer, nn.Conv2d) or name.endswith("w_f"):
             fully_shard(layer)

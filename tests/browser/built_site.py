@@ -30,5 +30,8 @@ BOOK = [name for name in PAGES if name != "search.html"]
 def each_page(*themes, pages=PAGES):
     """Each page of the site in these themes, opened once for all tests that ask for it."""
     wanted = [(name, theme) for name in pages for theme in themes]
-    names = [f"{Path(name).stem}-{theme}" for name, theme in wanted]
-    return pytest.mark.parametrize("opened", wanted, ids=names, indirect=True, scope="session")
+    opened = []
+    for place in wanted:
+        name = f"{Path(place[0]).stem}-{place[1]}"
+        opened.append(pytest.param(place, id=name, marks=pytest.mark.xdist_group(name)))
+    return pytest.mark.parametrize("opened", opened, indirect=True, scope="session")
