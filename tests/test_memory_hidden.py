@@ -1,6 +1,7 @@
 """What operations allocate inside themselves: predicted, and held against the profiler's record."""
 
 import random
+import re
 import warnings
 
 import pytest
@@ -11,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from nonlocal_tut import memory
+from nonlocal_tut.memory import hidden
 from nonlocal_tut.memory.hidden import ROWS
 from nonlocal_tut.memory.variants import VARIANTS
 
@@ -301,6 +303,13 @@ def test_few_everyday_operations_are_named_and_not_counted():
 )
 def test_what_goes_another_way_than_on_the_meta_device_is_named(make, shape, training, told):
     assert told in " ".join(memory.predict(make, shape, training=training).not_modeled)
+
+
+@pytest.mark.parametrize("table", ["UNKNOWN", "UNKNOWN_ON_CPU", "UNKNOWN_ON_CUDA"])
+def test_what_is_left_out_belongs_to_an_operation_and_is_said_in_words(table):
+    for name, told in getattr(hidden, table).items():
+        assert hasattr(torch.ops.aten, name), f"torch has no {name}"
+        assert re.fullmatch(r"[a-z]\w+('s)? [\w', ]*[a-z]", told), told
 
 
 def autocast(x):
