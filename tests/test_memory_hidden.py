@@ -312,6 +312,27 @@ def test_what_is_left_out_belongs_to_an_operation_and_is_said_in_words(table):
         assert re.fullmatch(r"[a-z]\w+('s)? [\w', ]*[a-z]", told), told
 
 
+class ChannelsLast(nn.Module):
+    """A batch norm whose input lies in another order than its gradient."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(8)
+
+    def forward(self, x):
+        return self.norm(x.to(memory_format=torch.channels_last)).contiguous()
+
+
+def test_a_hidden_copy_says_of_what_and_where():
+    predicted = memory.predict(ChannelsLast, (2, 8, 6, 5), BF16)
+    assert [a.operation for a in predicted.timeline if a.hidden] == [
+        "sums in batch norm",
+        "a sum in batch norm's backward",
+        "a sum in batch norm's backward",
+        "float32 copy of the gradient in batch norm's backward",
+    ]
+
+
 def autocast(x):
     with torch.autocast("cuda", dtype=BF16):
         return x @ x.mT
