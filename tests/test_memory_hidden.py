@@ -333,6 +333,26 @@ def test_a_hidden_copy_says_of_what_and_where():
     ]
 
 
+class LearnedMask(nn.Module):
+    """A mask that learns, which no fused kernel of the CPU takes."""
+
+    def __init__(self):
+        super().__init__()
+        self.mask = nn.Parameter(torch.zeros(40, 40))
+
+    def forward(self, x):
+        return F.scaled_dot_product_attention(x, x, x, attn_mask=self.mask)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_mask_that_learns_is_predicted(training):
+    case = LearnedMask, (2, 4, 40, 16)
+    predicted = memory.predict(*case, training=training)
+    measured = memory.measure(*case, training=training, device="cpu")
+    for quantity in QUANTITIES:
+        assert abs(getattr(predicted, quantity) - getattr(measured, quantity)) <= EXACT, quantity
+
+
 def autocast(x):
     with torch.autocast("cuda", dtype=BF16):
         return x @ x.mT
