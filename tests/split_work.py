@@ -142,20 +142,19 @@ def net(block):
 
 def sharded(model):
     """FSDP2 as its users apply it: the block, then what is left."""
-    from torch.distributed.fsdp import fully_shard  # a second, which most workers need not
-
-    for layer in model.modules():
-        if isinstance(layer, (NonLocalBlock, SelfAttention2d)):
-            fully_shard(layer)
-    return fully_shard(model)
+    return _sharded(model, lambda _, layer: isinstance(layer, (NonLocalBlock, SelfAttention2d)))
 
 
 def sharded_layers(model):
     """FSDP2 of each layer alone, w_f included, which no convolution computes."""
+    return _sharded(model, lambda name, layer: isinstance(layer, nn.Conv2d) or name.endswith("w_f"))
+
+
+def _sharded(model, apart):
     from torch.distributed.fsdp import fully_shard  # a second, which most workers need not
 
     for name, layer in model.named_modules():
-        if isinstance(layer, nn.Conv2d) or name.endswith("w_f"):
+        if apart(name, layer):
             fully_shard(layer)
     return fully_shard(model)
 

@@ -32,8 +32,6 @@ def either_way(request, monkeypatch):
     monkeypatch.setattr(small, "SMALL", request.param)
 
 
-# For maps that are large enough for the kernels anyway: once is enough.
-large_maps = pytest.mark.parametrize("either_way", [0], ids=["kernels"], indirect=True)
 normal = partial(random_numbers.normal, dtype=torch.float32)
 
 
@@ -508,7 +506,7 @@ def test_inference_stays_within_its_bytes(one_thread):
         assert peak_bytes(lambda: block(x)) < 2.1 * MIB
 
 
-@large_maps
+@pytest.mark.parametrize("either_way", [0], ids=["kernels"], indirect=True)  # both are large
 @pytest.mark.parametrize("index", range(5), ids=[*PAIRWISE, "SelfAttention2d"])
 def test_bytes_grow_as_the_positions_do(index, one_thread):
     """On 16 images, and from 48×48 on: on less, what does not depend on N counts (see below)."""
@@ -517,7 +515,6 @@ def test_bytes_grow_as_the_positions_do(index, one_thread):
     assert abs(math.log(large / small) / math.log(64**2 / 48**2) - 1) < 0.05
 
 
-@large_maps
 @pytest.mark.parametrize("index", range(5), ids=[*PAIRWISE, "SelfAttention2d"])
 def test_what_does_not_depend_on_the_positions_adds_a_fifth_at_most(index, one_thread):
     """For one image. The slope from 32×32 to 192×192 is a target of the bench."""

@@ -12,8 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from nonlocal_tut import memory
-from nonlocal_tut.memory import hidden
-from nonlocal_tut.memory.hidden import ROWS
+from nonlocal_tut.memory.hidden import ROWS, UNKNOWN, UNKNOWN_ON_CPU, UNKNOWN_ON_CUDA
 from nonlocal_tut.memory.variants import VARIANTS
 
 EXACT = 64  # bytes; the CPU wraps a Python number in a tensor of 8, which autograd may keep
@@ -305,9 +304,11 @@ def test_what_goes_another_way_than_on_the_meta_device_is_named(make, shape, tra
     assert told in " ".join(memory.predict(make, shape, training=training).not_modeled)
 
 
-@pytest.mark.parametrize("table", ["UNKNOWN", "UNKNOWN_ON_CPU", "UNKNOWN_ON_CUDA"])
+@pytest.mark.parametrize(
+    "table", [UNKNOWN, UNKNOWN_ON_CPU, UNKNOWN_ON_CUDA], ids=["both", "cpu", "cuda"]
+)
 def test_what_is_left_out_belongs_to_an_operation_and_is_said_in_words(table):
-    for name, told in getattr(hidden, table).items():
+    for name, told in table.items():
         assert hasattr(torch.ops.aten, name), f"torch has no {name}"
         assert re.fullmatch(r"[a-z]\w+('s)? [\w', ]*[a-z]", told), told
 
@@ -358,13 +359,18 @@ def autocast(x):
         return x @ x.mT
 
 
-@pytest.mark.parametrize("on", [True, False])
-def test_autocast_of_cuda_is_named(monkeypatch, on):
-    """Where no GPU is, torch turns it off and says so: that it is on is then told to the module."""
-    monkeypatch.setattr(torch, "is_autocast_enabled", lambda kind: on and kind == "cuda")
+def test_autocast_of_cuda_is_named():
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # where no GPU is, torch turns it off and says so
         told = memory.predict(lambda: Does(autocast), X, device="cuda").not_modeled
+    assert ("autocast, which the meta device does not see" in told) == torch.cuda.is_available()
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_autocast_of_cuda_is_named_without_a_gpu(monkeypatch, on):
+    """The module is told that it is on; `torch.autocast` itself would restore what it was told."""
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda kind: on and kind == "cuda")
+    told = memory.predict(lambda: Does(lambda x: x @ x.mT), X, device="cuda").not_modeled
     assert told == ("autocast, which the meta device does not see",) * on
 
 

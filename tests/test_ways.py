@@ -82,8 +82,8 @@ def test_a_trace_from_a_batch_of_one_holds_for_odd_sides(kind, attention, grad):
 
 @pytest.mark.parametrize("dynamic", [None, True])
 def test_compiled_without_a_graph_break_and_with_odd_sides(dynamic):
-    # With dynamic=True a graph takes five times as long: of the ones that differ it is captured,
-    # and not taken apart for a backward as well, which an export with dynamic sides sees.
+    # With dynamic=True a graph takes five times as long: it is captured, for the ones that differ.
+    # With None it is taken apart for a backward as well, and the second shape makes sides dynamic.
     kinds, backend = KINDS, "aot_eager"
     if dynamic:
         kinds, backend = ("embedded_gaussian", "concatenation", "pooled"), "eager"

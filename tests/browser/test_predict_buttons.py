@@ -32,8 +32,9 @@ CHOSEN = """() => [...document.querySelectorAll(".predict-play")].map((group) =>
   const listed = document.evaluate(strong, group, null, 9).singleNodeValue;  // the first
   return {before, right: listed.textContent,
     answers: [...group.querySelectorAll(".predict-row > button")].map((button) => {
+      const seen = button.checkVisibility({visibilityProperty: true}) && !button.disabled;
       button.click();
-      return {answer: button.textContent, pressed: button.ariaPressed,
+      return {answer: button.textContent, seen, pressed: button.ariaPressed,
         allPressed: group.querySelectorAll("[aria-pressed=true]").length,
         told: [...told.querySelectorAll("p")].map((line) => line.textContent)};
     })};
@@ -54,6 +55,7 @@ def test_every_answer_can_be_chosen_the_right_one_is_told_and_all_fits_a_phone(n
             assert group["before"] == "" and len(group["answers"]) >= 3
             right = group["right"]
             for chosen in group["answers"]:
+                assert chosen["seen"]
                 assert (chosen["pressed"], chosen["allPressed"]) == ("true", 1)
                 answer = chosen["answer"]
                 starts = [f"You said {answer}:", f"It is {right}:"]
