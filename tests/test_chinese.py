@@ -57,8 +57,13 @@ def test_all_that_an_included_table_says_has_its_chinese(table):
 
 def test_no_sentence_of_an_included_table_is_left_over():
     asked = set()
-    for data, rendered in chinese_site.TABLES.values():
-        rendered(json.loads(data.read_text(encoding="utf-8")), lambda w: asked.add(w) or w)
+    for path, rendered in chinese_site.TABLES.values():
+        data = json.loads(path.read_text(encoding="utf-8"))
+        for failed in (None, 1, 2) if path == chinese_site.tested_on.FILE else (None,):
+            for row in data["rows"] if failed else ():  # what a machine may say on another day
+                for suite in chinese_site.tested_on.SUITES:
+                    row[suite]["failed"] = failed
+            rendered(data, lambda w: asked.add(w) or w)
     left = {"all but {forms}"}  # no way of today
     assert set(translations("tables")) - asked <= left
 
