@@ -1,5 +1,5 @@
 # make book   the rendered book, in _build/html, and in Chinese in _build/html/zh
-# make test   everything that CI checks
+# make test   everything that CI checks: `make checked`, the pages and unit tests, then `make browser`
 # make peers  our block against other people's packages, which it installs first
 # make foreign   a block put into other people's models, their bytes, and ONNX; installs them first
 # make bench  bytes and times beside theirs, into book/data; wants a quiet machine
@@ -21,16 +21,19 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 READY := .venv/.ready
 export KINETO_LOG_LEVEL ?= 6
 
-.PHONY: book test lint peers foreign install-peers bench mutants gpu portable mutants-book notebooks clean
-book test peers foreign mutants mutants-book notebooks: export OMP_NUM_THREADS ?= 1
+.PHONY: book test checked browser lint peers foreign install-peers bench mutants gpu portable mutants-book notebooks clean
+book test checked browser peers foreign mutants mutants-book notebooks: export OMP_NUM_THREADS ?= 1
 
 book: $(READY)
 	@$(BIN)/python tools/build_book.py
 	@echo "The book is ready. Open $(CURDIR)/_build/html/index.html (English) or zh/index.html there (中文)"
 
-test: lint
-	$(BIN)/python -m pytest --nbval -n 2 --dist loadscope -q
-	@$(MAKE) --no-print-directory book
+test: checked browser
+
+checked: lint
+	$(BIN)/python -m pytest --nbval -n 2 --dist loadscope --no-loadscope-reorder -q
+
+browser: book
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -q tests/browser
 
 lint: $(READY)

@@ -27,7 +27,18 @@ def pytest_addoption(parser):
     )
 
 
+# Half a minute or more each. A file stays with one worker: begun last, it would leave a core idle.
+LONG = {
+    f"test_{name}.py"
+    for name in (
+        *("blocks", "colab", "data_files", "make", "memory_exact", "parallel"),
+        *("receptive_field", "ways", "ways_table"),
+    )
+}
+
+
 def pytest_collection_modifyitems(config, items):
+    items.sort(key=lambda item: item.path.suffix == ".py" and 1 + (item.path.name not in LONG))
     if config.getoption("--gpu-device") == "cuda" and not torch.cuda.is_available():
         _mark(items, "gpu", pytest.mark.skip(reason="no GPU; --gpu-device cpu tries it out"))
     if locale.getpreferredencoding(False).lower() not in ("utf-8", "utf8", "ascii"):

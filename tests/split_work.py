@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from every import some
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -47,7 +48,8 @@ def blocks():
 def exact(device):
     """{name: how far outputs, gradients of x and of all parameters are from one process's}."""
     luck, apart = torch.Generator().manual_seed(3), {}
-    for name, block, shape, sizes in blocks():
+    four = dist.get_world_size() == 4  # more workers than cores
+    for name, block, shape, sizes in some(blocks(), 3) if four else blocks():
         block = randomized(block, luck).to(device)
         x = torch.randn(shape, generator=luck, dtype=torch.float64).to(device)
         direction = torch.randn(shape, generator=luck, dtype=torch.float64).to(device)

@@ -414,6 +414,8 @@ def test_a_side_of_one_cannot_be_pooled(subsample, shape):
 # Graphs and bytes
 
 
+# With the kernels, test_ways.py has them.
+@pytest.mark.parametrize("either_way", [small.SMALL], ids=["small maps"], indirect=True)
 @pytest.mark.parametrize("attention", ATTENTION)
 def test_export(attention):
     # An upper end, because torch 2.6 takes "any batch" for one that must also hold 2**63 - 1.
@@ -426,6 +428,7 @@ def test_export(attention):
             assert torch.allclose(program(image), block(image), atol=1e-6)
 
 
+@pytest.mark.parametrize("either_way", [small.SMALL], ids=["small maps"], indirect=True)
 @pytest.mark.parametrize("attention", ATTENTION)
 @pytest.mark.compiles
 def test_compile_in_one_graph(attention):
@@ -509,9 +512,9 @@ def test_inference_stays_within_its_bytes(one_thread):
 @pytest.mark.parametrize("either_way", [0], ids=["kernels"], indirect=True)  # both are large
 @pytest.mark.parametrize("index", range(5), ids=[*PAIRWISE, "SelfAttention2d"])
 def test_bytes_grow_as_the_positions_do(index, one_thread):
-    """On 16 images, and from 48×48 on: on less, what does not depend on N counts (see below)."""
+    """On 8 images, and from 48×48 on: on less, what does not depend on N counts (see below)."""
     block = [*(NonLocalBlock(64, pairwise=p) for p in PAIRWISE), SelfAttention2d(64)][index]
-    small, large = (training_bytes(block, (16, 64, side, side)) for side in (48, 64))
+    small, large = (training_bytes(block, (8, 64, side, side)) for side in (48, 64))
     assert abs(math.log(large / small) / math.log(64**2 / 48**2) - 1) < 0.05
 
 

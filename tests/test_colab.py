@@ -4,9 +4,9 @@ The set-up cell is the page's own. Git is told that the repository's address is 
 working tree, with the tag that the cell asks for, so it installs what is here; the rest of the
 environment is linked, not downloaded, setuptools included: the tests pass without a network.
 
-nbval runs every page already, so two run here as a whole: one with figures, and the one that starts
-processes. The others have the same set-up cell, and their first imports run behind it; the module
-that they get is this tree's, byte for byte. EVERY_CHAPTER=1 runs all as a whole, as on main.
+nbval runs every page already, so one runs here as a whole, which has figures and starts processes.
+The others have the same set-up cell, and their first imports run behind it; the module that they
+get is this tree's, byte for byte. EVERY=1 runs all as a whole, as on main.
 """
 
 import ast
@@ -18,6 +18,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from every import EVERY
 from nbformat import v4
 from normal_form import output_text, read
 from repository import copy_tree
@@ -25,7 +26,7 @@ from run_notebooks import ROOT, execute
 from set_repository import present_address, tag
 
 CHAPTERS = sorted(ROOT.glob("book/[0-9]*.ipynb"))
-WHOLE = ("02_shape_algebra", "09_many_devices")
+WHOLE = "09_many_devices"
 WHERE = """\
 import json, nonlocal_tut, numpy, torch
 print(json.dumps({m.__name__: m.__file__ for m in (nonlocal_tut, numpy, torch)}))"""
@@ -113,9 +114,8 @@ def files(folder):
 
 def chosen():
     """The chapters that run as a whole."""
-    every = os.environ.get("EVERY_CHAPTER")
-    found = [chapter for chapter in CHAPTERS if every or chapter.stem in WHOLE]
-    assert len(found) >= len(WHOLE)
+    found = [chapter for chapter in CHAPTERS if EVERY or chapter.stem == WHOLE]
+    assert found
     return found
 
 

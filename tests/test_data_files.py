@@ -8,6 +8,7 @@ from importlib import resources
 import data_files
 import pytest
 import register
+from every import some
 
 from nonlocal_tut import records
 from nonlocal_tut.memory import registered
@@ -27,7 +28,7 @@ def kept():
 
 @pytest.fixture(scope="module")
 def now():
-    return registered.rows()
+    return registered.rows(some(registered.grid(), 5))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

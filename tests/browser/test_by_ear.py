@@ -1,5 +1,8 @@
 """For who hears a page or goes through it by keys: axe, languages, formulas, names, focus."""
 
+import json
+
+from axe_playwright_python.base import AXE_SCRIPT
 from axe_playwright_python.sync_playwright import Axe
 from built_site import SITE, each_page
 
@@ -40,12 +43,15 @@ UNSEEN_FOCUS = """() => {
 }"""
 
 
-# Axe's own copies of styles (preload) would be asked for at a wrong address. Most of its time goes
-# into the colors of thousands of words: they are asked once for each kind of text.
+# Axe's own copies of styles (preload) would be asked for at a wrong address. Most of its time would
+# go into the colors of thousands of words: they are asked once for each kind of text.
 QUICK = {"resultTypes": ["violations"], "preload": False}
-COLORS = ["color-contrast", "link-in-text-block"]
-STRUCTURE = QUICK | {"rules": {rule: {"enabled": False} for rule in COLORS}}
-CONTRAST = QUICK | {"runOnly": COLORS}
+COLORS = {
+    "color-contrast": "[data-kind]",
+    "link-in-text-block": "a[href]:is([data-kind], :has([data-kind]))",
+}
+ONCE = [{"id": rule, "selector": where} for rule, where in COLORS.items()]
+AXE = Axe(f"{AXE_SCRIPT}; axe.configure({json.dumps({'rules': ONCE})})")
 KINDS = """() => {
   const seen = new Set(), walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walk.nextNode()) {
@@ -63,9 +69,8 @@ KINDS = """() => {
 
 def violations(page):
     page.evaluate(KINDS)
-    structure = Axe().run(page, options=STRUCTURE).response["violations"]
-    contrast = Axe().run(page, context="[data-kind]", options=CONTRAST).response["violations"]
-    return [(v["id"], v["nodes"][0]["target"], len(v["nodes"])) for v in structure + contrast]
+    found = AXE.run(page, options=QUICK).response["violations"]
+    return [(v["id"], v["nodes"][0]["target"], len(v["nodes"])) for v in found]
 
 
 @each_page("light", "dark")
