@@ -19,8 +19,16 @@ def rows_of(name, data):
 def test_a_part_of_the_module_has_what_was_run_and_what_was_noticed():
     tests = {"run": 8, "killed": 5, "timed_out": 1}
     none = {"run": 0, "killed": 0, "timed_out": 0}
-    rooms = {"shapes": {"tests": tests}, "words": {"tests": none}}
-    assert rows_of("module", {"rooms": rooms}) == [["`shapes`", "8", "6\u00a0·\u00a075\u00a0%"]]
+    rooms = {
+        "shapes": {"tests": tests, "pages": none},
+        "words": {"tests": none, "pages": none},
+        "tasks": {"tests": tests, "pages": tests | {"killed": 1}},
+    }
+    shares = "6/8\u00a0·\u00a075\u00a0%", "2/8\u00a0·\u00a025\u00a0%"
+    assert rows_of("module", {"rooms": rooms}) == [
+        ["`shapes`", shares[0], "–"],
+        ["`tasks`", *shares],
+    ]
 
 
 def test_kinds_are_added_up_over_pages_and_named_for_a_reader():

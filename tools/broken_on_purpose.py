@@ -29,15 +29,15 @@ def table(head, rows):
 
 
 def of_module(data, head, words):
-    """A row for each part of the module whose mistakes were tried."""
-    tried = {room: found["tests"] for room, found in data["rooms"].items() if found["tests"]["run"]}
-    return table(
-        head,
-        [
-            (f"`{room}`", one["run"], share(one["killed"] + one["timed_out"], one["run"]))
-            for room, one in tried.items()
-        ],
-    )
+    """A row for each part of the module whose mistakes were tried, on its tests and on the pages."""
+    rows = []
+    for room, found in data["rooms"].items():
+        noticed = []
+        for one in (found["tests"], found["pages"]):
+            count, run = one["killed"] + one["timed_out"], one["run"]
+            noticed.append(f"{count}/{run}\u00a0·\u00a0{percent(count, run)}" if run else "–")
+        rows += [(f"`{room}`", *noticed)] if found["tests"]["run"] else []
+    return table(head, rows)
 
 
 def of_pages(data, head, words):
@@ -75,7 +75,7 @@ TABLES = {
     "module": (
         "mutants",
         of_module,
-        "| part of the module | mistakes tried | its tests noticed |",
+        "| part of the module | its tests noticed | the pages noticed |",
     ),
     "pages": (
         "mutants_book",
