@@ -102,6 +102,10 @@ def test_a_mutant_is_shown_to_the_tests_that_run_its_statement(made):
     assert asked(module, known) == set()  # outside of all functions: whoever looks
     page = {"seconds": {"book/p.ipynb": 9}, "lines": {"nonlocal_tut/f.py": {"4": ["book/p.ipynb"]}}}
     assert asked(module, {"book/p.ipynb": page}) == {"book/p.ipynb"}
+    page["lines"]["nonlocal_tut/f.py"] = {"9": ["book/p.ipynb"]}
+    assert asked(default, {"book/p.ipynb": page}) == {"book/p.ipynb"}
+    sum_ = found["more=len(words) + 2,"]  # of its function another line runs
+    assert asked(sum_, {"book/p.ipynb": page}) == set()
 
 
 # --- verdicts and the report

@@ -175,7 +175,7 @@ class Copy:
     def judge(self, mutant, files):
         """("killed" | "timed out" | "survived" | "not run", seconds): what these files say of it.
 
-        "not run": no line of its statement, nor of its function, is run by any page.
+        "not run": no line of its statement, or of its function for its head, is run by any page.
         """
         for file in files:
             if file not in self.known:
@@ -264,10 +264,12 @@ class Copy:
 def asked(mutant, known):
     """The tests, or the pages, that run a mutant's statement; of a function's head, which an import
     runs, those that run its body. None where coverage knows none, as in a process of a test's own,
-    and for what stands outside of all functions: any test may see that.
+    and for what stands outside of all functions: any test may see that. Of a statement that no page
+    runs, the rest of its function is nothing that a page could answer for.
     """
     pages = any(file in one["seconds"] for file, one in known.items())
-    for lines in (mutant.lines, mutant.scope) if mutant.scope or pages else ():
+    places = (mutant.lines, mutant.scope) if mutant.scope or pages else ()
+    for lines in places[:1] if pages and mutant.line in mutant.scope else places:
         found = set()
         for file, one in known.items():
             ran = one["lines"].get(mutant.path, {})
