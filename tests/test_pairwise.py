@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import warnings
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")
@@ -469,6 +470,22 @@ def test_an_empty_batch_gives_an_empty_batch(pairwise, attention):
     y = attend(*tensors, pairwise=pairwise, attention=attention)
     assert y.shape == (0, 5, 4)
     assert [g.shape for g in gradients(y, tensors)] == [t.shape for t in tensors]
+
+
+@pytest.mark.parametrize(
+    ("which", "told"),
+    [
+        (0, "theta must be a tensor (B, N, d), not 3"),
+        (1, "phi must be a tensor (B, M, d), not 3"),
+        (2, "g must be a tensor (B, M, dv), not 3"),
+        (3, "w_f must be a tensor (2d,), not 3"),
+    ],
+)
+def test_an_operand_that_is_no_tensor_is_named(which, told):
+    operands = [*inputs()[:3], torch.zeros(6)]
+    operands[which] = 3
+    with pytest.raises(TypeError, match=f"^{re.escape(told)}$"):
+        attend(*operands)
 
 
 def test_unknown_names_are_errors_that_list_the_known_ones():

@@ -29,7 +29,7 @@ def table(head, rows):
 
 
 def of_module(data, head, words):
-    """A row for each part of the module whose mistakes were tried, on its tests and on the pages."""
+    """A row for each part of the module: mistakes shown to its tests, and to the pages."""
     rows = []
     for room, found in data["rooms"].items():
         noticed = []
