@@ -14,7 +14,14 @@ import torch.autograd.forward_ad as fw
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from nonlocal_tut.pairwise import ATTENTION, PAIRWISE, affinity, attend, split_concatenation
+from nonlocal_tut.pairwise import (
+    ATTENTION,
+    PAIRWISE,
+    affinity,
+    attend,
+    fused,
+    split_concatenation,
+)
 from nonlocal_tut.pairwise.fused import fused_softmax
 
 pytestmark = pytest.mark.usefixtures("no_small_maps")  # test_small.py has those
@@ -195,6 +202,15 @@ def test_the_fused_softmax_says_that_it_has_no_third_derivative_and_what_has(whi
         y = sum(t.sin().sum() for t in first)
     with pytest.raises(RuntimeError, match='two derivatives; for a third use attention="matmul"'):
         torch.autograd.grad(first[which].sum(), tensors, allow_unused=True)
+
+
+@pytest.mark.parametrize("kept_by", ["EXPORTING", "is_tracing"])
+def test_a_program_that_is_kept_has_one_head(kept_by, monkeypatch):
+    """Two would hold for even numbers of queries alone (test_ways.py exports and traces)."""
+    q = torch.zeros(1, 4, 2)
+    assert fused._heads(q) == 2
+    monkeypatch.setattr(fused, kept_by, lambda: True)
+    assert fused._heads(q) == 1
 
 
 @pytest.mark.parametrize("which", range(3), ids=["theta", "phi", "g"])
