@@ -28,17 +28,11 @@ def pytest_addoption(parser):
 
 
 # Half a minute or more each. A file stays with one worker: begun last, it would leave a core idle.
-LONG = {
-    f"test_{name}.py"
-    for name in (
-        *("blocks", "colab", "data_files", "make", "memory_exact", "parallel"),
-        *("receptive_field", "ways", "ways_table"),
-    )
-}
+LONG = "blocks colab data_files make memory_exact parallel receptive_field ways ways_table".split()
 
 
 def pytest_collection_modifyitems(config, items):
-    items.sort(key=lambda item: item.path.suffix == ".py" and 1 + (item.path.name not in LONG))
+    items.sort(key=_when)
     if config.getoption("--gpu-device") == "cuda" and not torch.cuda.is_available():
         _mark(items, "gpu", pytest.mark.skip(reason="no GPU; --gpu-device cpu tries it out"))
     if locale.getpreferredencoding(False).lower() not in ("utf-8", "utf8", "ascii"):
@@ -49,6 +43,12 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if item.nodeid in known:
                 item.add_marker(pytest.mark.xfail(reason=known[item.nodeid], strict=True))
+
+
+def _when(item):
+    """Pages first, then the long files, then the rest."""
+    page = item.path.suffix == ".ipynb"
+    return not page, item.path.stem.removeprefix("test_") not in LONG
 
 
 def _mark(items, name, marker):

@@ -38,8 +38,8 @@ def exported(block, path):
 # Not what sorts, which has no operator there; the next test has what it says.
 CASES = [
     (kind, attention)
-    for attention in ("fused", "matmul")
     for kind in KINDS
+    for attention in ("fused", "matmul")
     if (kind, attention) != ("concatenation", "fused")
 ]
 

@@ -30,14 +30,19 @@ def table(head, rows):
 
 def of_module(data, head, words):
     """A row for each part of the module: mistakes shown to its tests, and to the pages."""
-    rows = []
-    for room, found in data["rooms"].items():
-        noticed = []
-        for one in (found["tests"], found["pages"]):
-            count, run = one["killed"] + one["timed_out"], one["run"]
-            noticed.append(f"{count}/{run}\u00a0·\u00a0{percent(count, run)}" if run else "–")
-        rows += [(f"`{room}`", *noticed)] if found["tests"]["run"] else []
-    return table(head, rows)
+
+    def noticed(one):
+        count, run = one["killed"] + one["timed_out"], one["run"]
+        return f"{count}/{run}\u00a0·\u00a0{percent(count, run)}" if run else "–"
+
+    return table(
+        head,
+        [
+            (f"`{room}`", noticed(found["tests"]), noticed(found["pages"]))
+            for room, found in data["rooms"].items()
+            if found["tests"]["run"]
+        ],
+    )
 
 
 def of_pages(data, head, words):

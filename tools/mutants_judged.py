@@ -175,7 +175,7 @@ class Copy:
     def judge(self, mutant, files):
         """("killed" | "timed out" | "survived" | "not run", seconds): what these files say of it.
 
-        "not run": no line of its statement, or of its function for its head, is run by any page.
+        "not run": no page runs a line of its statement or, for a function's head, of its body.
         """
         for file in files:
             if file not in self.known:
@@ -269,7 +269,9 @@ def asked(mutant, known):
     """
     pages = any(file in one["seconds"] for file, one in known.items())
     places = (mutant.lines, mutant.scope) if mutant.scope or pages else ()
-    for lines in places[:1] if pages and mutant.line in mutant.scope else places:
+    if pages and mutant.line in mutant.scope:
+        places = (mutant.lines,)
+    for lines in places:
         found = set()
         for file, one in known.items():
             ran = one["lines"].get(mutant.path, {})

@@ -46,11 +46,10 @@ UNSEEN_FOCUS = """() => {
 # Axe's own copies of styles (preload) would be asked for at a wrong address. Most of its time would
 # go into the colors of thousands of words: they are asked once for each kind of text.
 QUICK = {"resultTypes": ["violations"], "preload": False}
-COLORS = {
-    "color-contrast": "[data-kind]",
-    "link-in-text-block": "a[href]:is([data-kind], :has([data-kind]))",
-}
-ONCE = [{"id": rule, "selector": where} for rule, where in COLORS.items()]
+ONCE = [
+    {"id": "color-contrast", "selector": "[data-kind]"},
+    {"id": "link-in-text-block", "selector": "a[href]:is([data-kind], :has([data-kind]))"},
+]
 AXE = Axe(f"{AXE_SCRIPT}; axe.configure({json.dumps({'rules': ONCE})})")
 KINDS = """() => {
   const seen = new Set(), walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
