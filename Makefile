@@ -17,7 +17,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 TORCH_INDEX ?= $(if $(PIP_INDEX_URL)$(PIP_EXTRA_INDEX_URL),,$(shell { test "$$(uname)" = Linux && \
 	! nvidia-smi -L >&2 && echo https://download.pytorch.org/whl/cpu; } 2>/dev/null))
 BIN := .venv/bin
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALL = $(BIN)/python tools/install.py
 READY := .venv/.ready
 export KINETO_LOG_LEVEL ?= 6
 
@@ -44,20 +44,20 @@ lint: $(READY)
 	$(BIN)/zizmor --offline --quiet --pedantic .github
 
 install-peers: $(READY)
-	@$(PIP) --no-deps -r requirements-peers.txt
+	@$(INSTALL) --no-deps -r requirements-peers.txt
 
 peers: install-peers
 	REQUIRE_PEERS=1 $(BIN)/python -m pytest -n 2 -q tests/test_peers.py
 
 foreign: $(READY)
-	@$(PIP) --no-deps -r requirements-foreign.txt
+	@$(INSTALL) --no-deps -r requirements-foreign.txt
 	REQUIRE_FOREIGN=1 $(BIN)/python -m pytest -n 2 -q tests/test_foreign.py tests/test_networks.py tests/test_onnx.py
 
 bench: install-peers
 	$(BIN)/python -m bench $(BENCH)
 
 mutants: $(READY)
-	@$(PIP) --no-deps -r requirements-mutants.txt
+	@$(INSTALL) --no-deps -r requirements-mutants.txt
 	$(BIN)/python tools/mutants.py --sample $(or $(MUTANTS),40) --judge $(or $(JUDGE),tests) $(ROOMS)
 
 gpu: $(READY)
@@ -76,13 +76,14 @@ $(READY): requirements.txt constraints.txt pyproject.toml
 	@$(if $(PYTHON),,echo "This book needs Python 3.11 or newer; none was found. Name one: make PYTHON=/path/to/python3.11" >&2; exit 1)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "This book needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; exit 1; }
-	@echo "Setting up .venv with $(PYTHON): a few minutes, once"
+	@echo "Setting up .venv with $(PYTHON): a few minutes at most, once"
 	@echo "torch: from $(if $(TORCH_INDEX),$(TORCH_INDEX) if that answers,pip's own index). To choose otherwise:" \
 		"make clean book TORCH_INDEX=ADDRESS, or TORCH_INDEX= for pip's own"
 	@$(PYTHON) -m venv .venv
-	@$(if $(TORCH_INDEX),$(PIP) --retries 0 --no-deps --extra-index-url $(TORCH_INDEX) \
+	@$(BIN)/python -m pip install --quiet "$$(grep '^uv==' requirements.txt)" 2>/dev/null || true
+	@$(if $(TORCH_INDEX),PIP_RETRIES=0 $(INSTALL) --no-deps --extra-index-url $(TORCH_INDEX) \
 		"$$(grep '^torch==' requirements.txt)")
-	@$(PIP) -r requirements.txt -c constraints.txt --editable .
+	@$(INSTALL) -r requirements.txt -c constraints.txt --editable .
 	@$(BIN)/python -c 'import torch; print("torch", torch.__version__, "is in .venv")'
 	@touch $@
 

@@ -12,6 +12,7 @@ import oracle
 import pytest
 import random_numbers
 import torch
+from every import some
 from random_numbers import awake
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
@@ -23,6 +24,7 @@ from nonlocal_tut.pairwise import ATTENTION, PAIRWISE, small
 SHAPES = {1: (2, 6, 5), 2: (2, 6, 2, 3), 3: (2, 6, 2, 2, 3)}  # odd sides, none twice the channels
 FACTORS = {None: 1.0, 0.7: 0.7, "sqrt": 3**-0.5}
 SUBSAMPLE = (None, "after", "before")
+NAMES = [*PAIRWISE, "SelfAttention2d"]
 SWITCHES = list(product(PAIRWISE, SUBSAMPLE, (True, False)))
 
 
@@ -478,7 +480,7 @@ def training_bytes(block, shape):
     return peak_bytes(step)
 
 
-@pytest.mark.parametrize("index", range(5), ids=[*PAIRWISE, "SelfAttention2d"])
+@pytest.mark.parametrize("index", range(5), ids=NAMES)
 def test_training_at_64_by_64_takes_a_fraction_of_one_map(index):
     x = normal(1, 16, 64, 64).requires_grad_()
     one_map = 4 * 4096 * 4096
@@ -510,7 +512,7 @@ def test_inference_stays_within_its_bytes(one_thread):
 
 
 @pytest.mark.parametrize("either_way", [0], ids=["kernels"], indirect=True)  # both are large
-@pytest.mark.parametrize("index", range(5), ids=[*PAIRWISE, "SelfAttention2d"])
+@pytest.mark.parametrize("index", some(range(5), 2), ids=some(NAMES, 2))
 def test_bytes_grow_as_the_positions_do(index, one_thread):
     """On 8 images, and from 48×48 on: on less, what does not depend on N counts (see below)."""
     block = [*(NonLocalBlock(64, pairwise=p) for p in PAIRWISE), SelfAttention2d(64)][index]
@@ -518,7 +520,7 @@ def test_bytes_grow_as_the_positions_do(index, one_thread):
     assert abs(math.log(large / small) / math.log(64**2 / 48**2) - 1) < 0.05
 
 
-@pytest.mark.parametrize("index", range(5), ids=[*PAIRWISE, "SelfAttention2d"])
+@pytest.mark.parametrize("index", some(range(5), 2), ids=some(NAMES, 2))
 def test_what_does_not_depend_on_the_positions_adds_a_fifth_at_most(index, one_thread):
     """For one image. The slope from 32×32 to 192×192 is a target of the bench."""
     block = [*(NonLocalBlock(64, pairwise=p) for p in PAIRWISE), SelfAttention2d(64)][index]

@@ -4,9 +4,9 @@ The set-up cell is the page's own. Git is told that the repository's address is 
 working tree, with the tag that the cell asks for, so it installs what is here; the rest of the
 environment is linked, not downloaded, setuptools included: the tests pass without a network.
 
-nbval runs every page already, so one runs here as a whole, which has figures and starts processes.
-The others have the same set-up cell, and their first imports run behind it; the module that they
-get is this tree's, byte for byte. EVERY=1 runs all as a whole, as on main.
+nbval runs every page already, so one runs here as a whole, which has figures. The others have the
+same set-up cell, and their first imports run behind it, and two workers; the module that they get is
+this tree's, byte for byte. EVERY=1 runs all as a whole, as on main.
 """
 
 import ast
@@ -26,10 +26,14 @@ from run_notebooks import ROOT, execute
 from set_repository import present_address, tag
 
 CHAPTERS = sorted(ROOT.glob("book/[0-9]*.ipynb"))
-WHOLE = "09_many_devices"
+WHOLE = "02_shape_algebra"
 WHERE = """\
 import json, nonlocal_tut, numpy, torch
 print(json.dumps({m.__name__: m.__file__ for m in (nonlocal_tut, numpy, torch)}))"""
+WORKERS = (
+    "%%writefile work.py\ndef two(device): return 2",
+    "import work; assert parallel.run(work.two, workers=2) == [2, 2]",
+)
 
 
 def git(folder, *arguments):
@@ -171,5 +175,6 @@ def test_a_chapter_runs_alone(chapter, run):
 def test_every_chapter_has_that_set_up_and_can_import_what_it_needs(run):
     books = [read(chapter.read_text(encoding="utf-8")) for chapter in CHAPTERS]
     assert len({set_up(nb).source for nb in books}) == 1
-    sources = [first_imports(nb).source for nb in books] + ["assert records.read('seeds')"]
+    sources = [first_imports(nb).source for nb in books]
+    sources += ["assert records.read('seeds')", *WORKERS]
     run(v4.new_notebook(cells=[set_up(books[0]), *map(v4.new_code_cell, sources)]))

@@ -15,11 +15,14 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import install
 import pytest
+from every import some
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU_BUILDS = "https://download.pytorch.org/whl/cpu"
 PINNED = "2.13.0"
+UV = Path(sys.executable).with_name("uv")
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
@@ -34,8 +37,10 @@ def program(folder, name, script):
 @pytest.fixture
 def clone(tmp_path):
     """What make reads before there is an environment."""
-    for name in ("Makefile", "requirements.txt", "constraints.txt", "pyproject.toml"):
-        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "tools").mkdir()
+    read = ("Makefile", "requirements.txt", "constraints.txt", "pyproject.toml", "tools/install.py")
+    for name in read:
+        shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
 
@@ -135,8 +140,17 @@ def closed():
         return f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
-@pytest.mark.parametrize("cpu_builds", ["answers", "503", "closed"])
-def test_torch_comes_from_there_or_silently_from_the_ordinary_index(cpu_builds, clone):
+CASES = ["answers-uv", "503-pip", "closed-uv", "closed-pip", "answers-pip", "503-uv"]
+
+
+@pytest.mark.parametrize("case", some(CASES, 3))
+def test_torch_comes_from_there_or_silently_from_the_ordinary_index(case, clone):
+    cpu_builds, tool = case.split("-")
+    path = os.environ["PATH"]
+    if tool == "uv":
+        (clone / "bin").mkdir()
+        (clone / "bin" / "uv").symlink_to(UV)
+        path = f"{clone / 'bin'}:{path}"
     (clone / "requirements.txt").write_text(f"torch=={PINNED}\n", encoding="utf-8")
     (clone / "pyproject.toml").write_text(
         '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n', "utf-8"
@@ -152,11 +166,38 @@ def test_torch_comes_from_there_or_silently_from_the_ordinary_index(cpu_builds, 
         (clone / "pip.conf").write_text(
             f"[global]\nindex-url = {ordinary}\nextra-index-url =\nfind-links =\n", encoding="utf-8"
         )
-        env = {"PATH": os.environ["PATH"], "PIP_CONFIG_FILE": str(clone / "pip.conf")}
+        env = {"PATH": path, "PIP_CONFIG_FILE": str(clone / "pip.conf")}
+        env["UV_CACHE_DIR"] = str(clone / "cache")
         where = closed() if cpu_builds == "closed" else other
         command = ["make", f"PYTHON={sys.executable}", f"TORCH_INDEX={where}", ".venv/.ready"]
         told = subprocess.run(command, cwd=clone, env=env, capture_output=True, text=True)
     assert told.returncode == 0 and told.stderr == ""
     assert told.stdout.splitlines()[-1] == f"torch {has or PINNED} is in .venv"
-    pages = [path for path in asked if not path.endswith(".whl")]
+    (installer,) = clone.glob(".venv/lib/*/site-packages/torch-*.dist-info/INSTALLER")
+    assert installer.read_text(encoding="utf-8").strip() == tool
+    pages = [path for path in asked if path.endswith("/")]
     assert pages == ([] if cpu_builds == "closed" else ["/torch/"])  # for torch alone, and once
+
+
+def test_uv_is_told_what_pip_is_set_to():
+    listed = """:env:.cert='/a/file'
+freeze.find-links='not this'
+global.extra-index-url='https://one.example https://two.example'
+global.find-links='/one\\n/two'
+global.index-url='https://not-this.example'
+global.timeout='9'
+install.index-url='https://mirror.example'
+install.retries=''"""
+    assert install.settings(listed) == {
+        "SSL_CERT_FILE": "/a/file",
+        "UV_EXTRA_INDEX_URL": "https://one.example https://two.example",
+        "UV_FIND_LINKS": "/one,/two",
+        "UV_DEFAULT_INDEX": "https://mirror.example",
+    }
+    assert install.settings("") == {}
+
+
+def test_an_index_of_its_own_can_be_left_out():
+    asked = ["--no-deps", "--extra-index-url", "https://one.example", "torch==1"]
+    assert install.without_index(asked) == ["--no-deps", "torch==1"]
+    assert install.without_index(["torch==1"]) == ["torch==1"]

@@ -12,6 +12,7 @@ import numpy as np
 import oracle
 import pytest
 import torch
+from every import some
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 from torch.utils.checkpoint import checkpoint
@@ -86,7 +87,7 @@ def test_a_trace_from_a_batch_of_one_holds_for_odd_sides(kind, attention, grad):
 def test_compiled_without_a_graph_break_and_with_odd_sides(dynamic):
     # With dynamic=True a graph takes five times as long: it is captured, for the ones that differ.
     # With None it is taken apart for a backward as well, and the second shape makes sides dynamic.
-    kinds, backend = KINDS, "aot_eager"
+    kinds, backend = some(KINDS, 2), "aot_eager"
     if dynamic:
         kinds, backend = ("embedded_gaussian", "concatenation", "pooled"), "eager"
     for kind in kinds:
@@ -316,7 +317,7 @@ print(json.dumps([more(False), more(True)]))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("form", [*PAIRWISE, "SelfAttention2d"])
+@pytest.mark.parametrize("form", some([*PAIRWISE, "SelfAttention2d"], 2))
 def test_the_process_of_chunks_stays_far_below_the_map(form):
     """96×96: one map is 324 MiB, and chunks take some 22 by count."""
     block = f"NonLocalBlock(64, pairwise='{form}', attention='chunked')"

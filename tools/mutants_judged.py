@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+os.environ.setdefault("EVERY", "1")  # all cases, as on main: tests/every.py
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: forks want a process of one thread
 
 import coverage

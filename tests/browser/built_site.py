@@ -1,5 +1,6 @@
 """Where the built site lies, what opens it, and at which sizes."""
 
+import itertools
 import os
 import shutil
 from pathlib import Path
@@ -27,9 +28,12 @@ PAGES = sorted(
 BOOK = [name for name in PAGES if name != "search.html"]
 
 
-def each_page(*themes, pages=PAGES):
-    """Each page of the site in these themes, opened once for all tests that ask for it."""
-    wanted = [(name, theme) for name in pages for theme in themes]
+def each_page(*themes, pages=PAGES, pairs=itertools.product):
+    """Each page of the site in these themes, opened once for all tests that ask for it.
+
+    With `pairs=in_turn` a pull request has each in one theme.
+    """
+    wanted = pairs(pages, themes)
     opened = []
     for place in wanted:
         name = f"{Path(place[0]).stem}-{place[1]}"

@@ -5,6 +5,7 @@ import json
 from axe_playwright_python.base import AXE_SCRIPT
 from axe_playwright_python.sync_playwright import Axe
 from built_site import SITE, each_page
+from every import in_turn
 
 # Chinese that would be read aloud as English; code is code.
 UNMARKED = r"""() => {
@@ -72,7 +73,7 @@ def violations(page):
     return [(v["id"], v["nodes"][0]["target"], len(v["nodes"])) for v in found]
 
 
-@each_page("light", "dark")
+@each_page("light", "dark", pairs=in_turn)
 def test_axe_finds_nothing(opened):
     opened.resize({"light": 1280, "dark": 390}[opened.theme])
     assert violations(opened.page) == []

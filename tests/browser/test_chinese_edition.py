@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from built_site import BOOK, PAGES, SITE
+from every import in_turn
 
 SWITCH = re.compile(r'<a class="language-switch"[^>]*href="([^"]*)"')
 ALTERNATE = re.compile(r'<link rel="alternate" hreflang="([\w-]+)" href="([^"]*)"')
@@ -69,9 +70,9 @@ def test_both_pages_have_the_same_sections_and_name_each_other(name):
     assert '<html lang="en"' in english and '<html lang="zh-CN"' in chinese
 
 
-@pytest.mark.parametrize("width,theme", [(390, "light"), (1280, "dark")])
-@pytest.mark.parametrize("name", TAKEN)
-def test_a_chinese_page_is_whole(visit, name, width, theme):
+@pytest.mark.parametrize("name,kind", in_turn(TAKEN, [(390, "light"), (1280, "dark")]))
+def test_a_chinese_page_is_whole(visit, name, kind):
+    width, theme = kind
     with visit(width, theme) as watched:
         page = watched.open(f"zh/book/{name}.html")
         assert (watched.errors, watched.foreign, watched.failed) == ([], [], [])
