@@ -5,8 +5,8 @@ working tree, with the tag that the cell asks for, so it installs what is here; 
 environment is linked, not downloaded, setuptools included: the tests pass without a network.
 
 nbval runs every page already, so one runs here as a whole, which has figures. The others have the
-same set-up cell, and their first imports run behind it, and two workers; the module that they get is
-this tree's, byte for byte. EVERY=1 runs all as a whole, as on main.
+same set-up cell, and their first imports run behind it, and two workers; the module that they get
+is this tree's, byte for byte. EVERY=1 runs all as a whole, as on main.
 """
 
 import ast

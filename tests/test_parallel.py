@@ -1,6 +1,6 @@
 """Positions split over real workers against one process, and workers that fail.
 
-Starting a worker takes seconds, most of them torch's import; so a run answers many questions.
+Where a worker cannot be forked its start takes seconds; so a run answers many questions.
 """
 
 import os
@@ -28,9 +28,13 @@ def run(work, *args, **more):
 
 
 def our_children():
-    """The processes that were started from here, but for multiprocessing's own bookkeeper."""
-    children = psutil.Process().children(recursive=True)
-    return [p for p in children if "spawn_main" in " ".join(p.cmdline())]
+    """The workers below this process: not multiprocessing's bookkeeper, nor what they fork from."""
+    workers = []
+    for child in psutil.Process().children(recursive=True):
+        parent = " ".join(psutil.Process(child.ppid()).cmdline())
+        if "forkserver" in parent or "spawn_main" in " ".join(child.cmdline()):
+            workers.append(child)
+    return workers
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +115,13 @@ def test_results_and_prints_come_by_rank(two, capsys):
     assert torch.equal(x, torch.arange(3.0))  # the workers changed copies
 
 
+def test_the_environment_is_that_of_the_run(two, monkeypatch):
+    monkeypatch.setenv("OF_THIS_RUN", "now")
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # which the first run had
+    names = ("OF_THIS_RUN", "PYTEST_CURRENT_TEST")
+    assert run(split_work.environment, names, workers=1) == [["now", None]]
+
+
 @pytest.mark.parametrize(
     ("work", "args", "said"),
     [
@@ -136,7 +147,6 @@ def test_workers_that_hang_are_stopped(tmp_path):
         run(split_work.hangs, str(tmp_path), workers=2, seconds=1)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent")
 def test_workers_end_with_the_process_that_started_them(tmp_path):
     here = Path(__file__).parent
     code = f"""if True:

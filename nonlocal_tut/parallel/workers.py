@@ -3,6 +3,10 @@
 The processes are torch.multiprocessing's; what joins them is torch.distributed, with NCCL where
 there is a GPU for each, else with gloo. They meet through a file, so no port has to be free.
 `torchrun` does the same from a command line, and on several machines.
+
+Most of a worker's start would be torch's import. On Linux a process of multiprocessing's imports it
+once, at the first run, and workers are forked from there; it ends with this program. Elsewhere a
+fork is not safe behind such imports, and each worker begins anew.
 """
 
 import contextlib
@@ -16,9 +20,10 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from multiprocessing import connection
+from multiprocessing import connection, parent_process
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
@@ -26,6 +31,8 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from nonlocal_tut.arguments import above_zero, said, whole
+
+START = "forkserver" if sys.platform == "linux" else "spawn"
 
 
 def run(
@@ -48,8 +55,12 @@ def run(
         raise ValueError(f"workers must be 1 or more, not {workers}")
     _importable(function)
     with tempfile.TemporaryDirectory() as folder:
-        torch.save((function, args), f"{folder}/job")
-        context = mp.spawn(_work, (workers, seconds, folder), workers, join=False)  # type: ignore
+        torch.save((function, args, dict(os.environ)), f"{folder}/job")
+        if START == "forkserver":
+            mp.get_context(START).set_forkserver_preload([__name__])
+        context = mp.start_processes(  # type: ignore
+            _work, (workers, seconds, folder), workers, join=False, start_method=START
+        )
         processes = context.processes
         try:
             _finished(processes, Path(folder), seconds)
@@ -78,12 +89,15 @@ def _importable(function: Callable[..., Any]) -> None:
 
 def _work(rank: int, workers: int, seconds: float, folder: str) -> None:
     """What a worker does, from its start to its end."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # sent when the parent dies; not to be waited for
+    Thread(target=_end_with_parent, daemon=True).start()
     # Libraries write there, and not into a notebook.
     with open(f"{folder}/{rank}.log", "w", encoding="utf-8") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     try:
+        function, args, environment = torch.load(f"{folder}/job", weights_only=False)
+        os.environ.clear()
+        os.environ.update(environment)  # that of this run, not of the first
         device, backend = torch.device("cpu"), "gloo"
         if torch.cuda.device_count() >= workers:
             device, backend = torch.device("cuda", rank), "nccl"
@@ -96,7 +110,6 @@ def _work(rank: int, workers: int, seconds: float, folder: str) -> None:
             rank=rank,
             world_size=workers,
         )
-        function, args = torch.load(f"{folder}/job", weights_only=False)
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             result = function(device, *args)
         torch.save((result, printed.getvalue()), f"{folder}/{rank}")
@@ -106,6 +119,13 @@ def _work(rank: int, workers: int, seconds: float, folder: str) -> None:
         words = f"{type(error).__name__}: {error}", traceback.format_exc()
         Path(folder, f"{rank}.error").write_text(json.dumps(words), encoding="utf-8")
         os._exit(1)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None  # for a worker has one
+    parent.join()
+    os._exit(1)
 
 
 def _finished(processes: Sequence[BaseProcess], folder: Path, seconds: float) -> None:

@@ -132,8 +132,8 @@ def test_axe_finds_nothing_after_a_choice(theme, visit):
         _, _, buttons = first(watched)
         buttons.first.click()
         rest(watched).locator("summary").click()
-        broken = Axe().run(watched.page, context=".predict-play", options=QUICK).response["violations"]
-        assert [(v["id"], v["nodes"][0]["target"]) for v in broken] == []
+        found = Axe().run(watched.page, context=".predict-play", options=QUICK).response
+        assert [(v["id"], v["nodes"][0]["target"]) for v in found["violations"]] == []
 
 
 def test_nothing_moves_and_nothing_is_kept(visit):
