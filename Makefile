@@ -21,8 +21,8 @@ INSTALL = $(BIN)/python tools/install.py
 READY := .venv/.ready
 export KINETO_LOG_LEVEL ?= 6
 
-.PHONY: book test checked browser lint peers foreign install-peers bench mutants gpu portable mutants-book notebooks clean
-book test checked browser peers foreign mutants mutants-book notebooks: export OMP_NUM_THREADS ?= 1
+.PHONY: book test checked units browser lint peers foreign install-peers bench mutants gpu portable mutants-book notebooks clean
+book test units browser peers foreign mutants mutants-book notebooks: export OMP_NUM_THREADS ?= 1
 
 book: $(READY)
 	@$(BIN)/python tools/build_book.py
@@ -30,7 +30,9 @@ book: $(READY)
 
 test: checked browser
 
-checked: lint
+checked: lint units
+
+units: $(READY)
 	$(BIN)/python -m pytest --nbval -n 2 --dist loadscope --no-loadscope-reorder -q
 
 browser: book
@@ -47,7 +49,7 @@ install-peers: $(READY)
 	@$(INSTALL) --no-deps -r requirements-peers.txt
 
 peers: install-peers
-	REQUIRE_PEERS=1 $(BIN)/python -m pytest -n 2 -q tests/test_peers.py
+	REQUIRE_PEERS=1 $(BIN)/python -m pytest -q tests/test_peers.py
 
 foreign: $(READY)
 	@$(INSTALL) --no-deps -r requirements-foreign.txt

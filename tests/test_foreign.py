@@ -12,7 +12,7 @@ import os
 
 import pytest
 import torch
-from every import some
+from every import in_turn, some
 from torch.utils._pytree import tree_leaves
 
 from nonlocal_tut import NonLocalBlock, SelfAttention2d
@@ -138,8 +138,7 @@ def awake(model):
     return model
 
 
-@pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("name", "training"), in_turn(MODELS, [False, True]))
 def test_a_block_goes_in_and_out(name, training):
     """Outputs bit for bit, keys, checkpoints both ways, a copy of its own; and back again."""
     model, blocks, x = made(name)
@@ -168,7 +167,7 @@ def test_a_block_goes_in_and_out(name, training):
     assert hooks(model) == hooks(plain)  # transformers adds some of its own in a first run
 
 
-@pytest.mark.parametrize("name", some(MODELS, 2))
+@pytest.mark.parametrize("name", some(MODELS, 4))
 def test_a_model_with_blocks_is_exported(name):
     model, blocks, x = made(name)
     awake(insert_after(model, blocks))

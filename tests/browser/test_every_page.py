@@ -4,6 +4,7 @@ import gzip
 from urllib.parse import unquote, urlsplit
 
 from built_site import PAGES, SITE, WIDTHS, each_page
+from every import in_turn
 
 PAGE_LIMIT, SITE_LIMIT = 600_000, 12_000_000  # bytes: compressed, on a cold cache; on disk
 SHIFT_LIMIT = 0.05
@@ -36,7 +37,7 @@ SMALL_TEXT = """(least) => {
 }"""
 
 
-@each_page("light", "dark")
+@each_page("light", "dark", pairs=in_turn)
 def test_it_is_whole_at_every_width(opened):
     page, found = opened.page, []
     assert opened.shift < SHIFT_LIMIT

@@ -2,6 +2,7 @@
 
 import pytest
 from built_site import BOOK
+from every import some
 
 # Text that is not seen and does not wait in a fold that opens by itself.
 HIDDEN = """() => {
@@ -24,7 +25,7 @@ COLORS = """() => {
 }"""
 
 
-@pytest.mark.parametrize("name", BOOK)
+@pytest.mark.parametrize("name", some(BOOK, 2))
 def test_a_page_can_be_read(name, visit):
     with visit(java_script_enabled=False) as watched:
         page = watched.page
